@@ -1,0 +1,40 @@
+# The three words of this project: demo, test, check. Each makes .venv and installs requirements.lock first.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test check lint protos lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m pipelines.demo
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest -m "slow or not slow" -rs --durations=10
+
+check: $(INSTALLED) lint
+	$(BIN)/python -m pytest -rs
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(INSTALLED): requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed; name one with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@
+
+# Generated stubs: run after editing a .proto file, and commit what it wrote.
+protos: $(INSTALLED)
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. deepfake_tf/protos/wire.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. serving/protos/deepfake/v1/detection.proto
+
+# One set of versions for Python 3.11 to 3.13, with hashes.
+lock:
+	$(PYTHON) -m pip install --quiet uv
+	$(PYTHON) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
+		--generate-hashes --no-header --no-emit-index-url --upgrade --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,54 @@
+"""What every command has in common: flags, progress, one line for an error, exit codes.
+
+Exit codes: 0 every video has a verdict (whatever it says), 1 some could not be judged, 2 wrong use or wrong input.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from deepfake_tf.errors import DeepfakeError
+
+DONE = 0
+SOME_FAILED = 1
+WRONG_USE = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose help shows defaults and whose errors are one line."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with one line and exit code 2."""
+        self.exit(WRONG_USE, f"error: {message} (see {self.prog} --help)\n")
+
+
+def run(parser: Parser, work: Callable[[argparse.Namespace], int], argv: Sequence[str] | None = None) -> int:
+    """Parses the arguments and works; an error becomes one line on stderr.
+
+    Args:
+        parser: knows the command's flags.
+        work: takes the parsed arguments, returns an exit code.
+        argv: the arguments, those of the process if None.
+
+    Returns:
+        The exit code.
+    """
+    arguments = parser.parse_args(argv)
+    # TensorFlow's own log lines would bury the command's; a user who wants them sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    try:
+        return work(arguments)
+    except (DeepfakeError, OSError) as error:
+        message = " ".join(str(error).split())
+        sys.stderr.write(f"error: {message}\n")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped: what was finished is kept; the same command goes on from there\n")
+        return INTERRUPTED

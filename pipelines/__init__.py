@@ -1,0 +1,1 @@
+"""The stages, each a command: python -m pipelines.<stage> --help."""

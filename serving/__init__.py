@@ -1,0 +1,1 @@
+"""The gateway, its client, and an embedded model server."""

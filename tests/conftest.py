@@ -1,0 +1,19 @@
+"""Fixtures that several tests use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+DEFAULT_TEST_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real labelled videos; it cannot be given away with the project, so tests skip without it."""
+    folder = Path(os.environ.get("DEEPFAKE_TF_TEST_DATA", DEFAULT_TEST_DATA))
+    if not (folder / "manifest.csv").is_file():
+        pytest.skip(
+            f"no real videos: set DEEPFAKE_TF_TEST_DATA to a folder that holds manifest.csv (looked in {folder})"
+        )
+    return folder
