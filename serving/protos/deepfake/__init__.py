@@ -1,0 +1,1 @@
+"""Package deepfake of the gateway's messages."""
