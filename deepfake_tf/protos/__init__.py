@@ -1,0 +1,1 @@
+"""Protocol buffer messages that the library writes and reads without TensorFlow."""
