@@ -15,12 +15,12 @@ TABLE = [
     ["schema", "plugins", "command", "protos"],
     [
         *["assets", "manifest", "layouts", "splits", "workers", "video", "faces", "tracks", "clips", "crops"],
-        *["augment", "recipes", "blending", "metrics", "verdict"],
+        *["augment", "recipes", "blending", "metrics", "verdict", "versions"],
     ],
     ["extraction", "records", "predictors", "detector"],
     ["runners"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
-    ["training", "evaluation", "robustness", "explain", "export", "litert", "report"],
+    ["scoring", "training", "evaluation", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],
 ]
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}
@@ -33,6 +33,7 @@ SERVING_MAY_USE = {
     "protos",
     "workers",
     "verdict",
+    "versions",
     "extraction",
     "predictors",
     "detector",

@@ -1,0 +1,26 @@
+"""Mirrors a clip left to right."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from deepfake_tf.augment import ClipArray
+
+
+@dataclass(frozen=True)
+class Op:
+    """Mirrors every frame of the clip, or none.
+
+    Attributes:
+        probability: chance of it, in [0, 1].
+    """
+
+    per_frame: ClassVar[bool] = False
+    probability: float = 0.5
+
+    def __call__(self, clip: ClipArray, seed: int) -> ClipArray:
+        """Returns the clip or its mirror picture, uint8 [T, H, W, 3]."""
+        if np.random.default_rng(seed).random() < self.probability:
+            return np.ascontiguousarray(clip[:, :, ::-1])
+        return clip

@@ -1,0 +1,5 @@
+"""No augmentation."""
+
+from deepfake_tf.augment import ClipOp
+
+OPS: tuple[ClipOp, ...] = ()

@@ -1,0 +1,215 @@
+"""What a training is told: frozen settings that check themselves and live on as JSON in run.json.
+
+Apart from the training itself, so that a command can show and check them before it loads TensorFlow.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from deepfake_tf import plugins
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.schema import ClipSpec
+
+RUN_VERSION = 1
+"""Format of run.json."""
+
+MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_video_auc": "max"}
+"""What chooses the best epoch: log loss or ROC AUC, over clips or over videos, and which way is better."""
+
+BALANCES = ("weights", "none")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """All that is needed to build the same network again.
+
+    Attributes:
+        backbone: name of a file in backbones/.
+        head: name of a file in heads/.
+        num_frames: T, frames of a clip.
+        image_size: H = W of the crops in pixels.
+        backbone_settings: keyword arguments of the backbone's `build`.
+        head_settings: keyword arguments of the head's `build`.
+        dropout: share dropped before the logit while training, in [0, 1).
+    """
+
+    backbone: str = "small_cnn"
+    head: str = "lstm"
+    num_frames: int = 8
+    image_size: int = 128
+    backbone_settings: Mapping[str, Any] = field(default_factory=dict)
+    head_settings: Mapping[str, Any] = field(default_factory=dict)
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        plugins.check("backbones", self.backbone)
+        plugins.check("heads", self.head)
+        _check_share(self, "dropout")
+        _check_whole(self, 1, "num_frames", "image_size")
+        _check_objects(self, "backbone_settings", "head_settings")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the settings that `to_json` wrote.
+
+        Raises:
+            ConfigError: a setting is unknown or makes no sense.
+        """
+        _check_known(cls, values)
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """All that a training is told, apart from where its data lie.
+
+    Attributes:
+        backbone: name of a file in backbones/.
+        head: name of a file in heads/.
+        backbone_settings: keyword arguments of the backbone's `build`.
+        head_settings: keyword arguments of the head's `build`.
+        dropout: share dropped before the logit while training, in [0, 1).
+        recipe: name of a file in recipes/, the augmentation.
+        batch_size: clips per step.
+        learning_rate: Adam's.
+        epochs: passes over the training clips, at most.
+        patience: epochs without a better `monitor` after which training stops; 0 never stops early.
+        monitor: what chooses the best epoch, one of MONITORS.
+        balance: "weights": both classes weigh the same in the loss, however many clips each has; "none".
+        seed: of the initial weights, the order of clips, augmentation and dropout.
+    """
+
+    backbone: str = "small_cnn"
+    head: str = "lstm"
+    backbone_settings: Mapping[str, Any] = field(default_factory=dict)
+    head_settings: Mapping[str, Any] = field(default_factory=dict)
+    dropout: float = 0.2
+    recipe: str = "basic"
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    epochs: int = 30
+    patience: int = 8
+    monitor: str = "val_loss"
+    balance: str = "weights"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        plugins.check("backbones", self.backbone)
+        plugins.check("heads", self.head)
+        plugins.check("recipes", self.recipe)
+        _check_objects(self, "backbone_settings", "head_settings")
+        _check_share(self, "dropout")
+        _check_whole(self, 1, "batch_size", "epochs")
+        _check_whole(self, 0, "patience", "seed")
+        _check_choice(self, "monitor", tuple(MONITORS))
+        _check_choice(self, "balance", BALANCES)
+        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"learning_rate must be above 0. Received: learning_rate={self.learning_rate!r}")
+
+    def model(self, spec: ClipSpec) -> ModelSettings:
+        """Returns the settings of the model for clips of this spec."""
+        return ModelSettings(
+            backbone=self.backbone,
+            head=self.head,
+            num_frames=spec.num_frames,
+            image_size=spec.crop_size_px,
+            backbone_settings=self.backbone_settings,
+            head_settings=self.head_settings,
+            dropout=self.dropout,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the settings that `to_json` wrote.
+
+        Raises:
+            ConfigError: a setting is unknown or makes no sense.
+        """
+        _check_known(cls, values)
+        return cls(**values)
+
+
+def read_settings(path: Path | str) -> TrainSettings:
+    """Reads the settings of a run.json, and nothing else of it.
+
+    Args:
+        path: a run.json, or a folder that holds one.
+
+    Raises:
+        ConfigError: there is no such file, or it holds no settings of this version.
+    """
+    return TrainSettings.from_json(read_run(path)["settings"])
+
+
+def read_run(path: Path | str) -> dict[str, Any]:
+    """Reads a run.json: {format_version, settings, environment, data, result}.
+
+    Args:
+        path: a run.json, or a folder that holds one.
+
+    Raises:
+        ConfigError: there is no such file, it is no run.json, or one of another version.
+    """
+    path = Path(path)
+    path = path / "run.json" if path.is_dir() else path
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no {path}. Expected the run.json of a finished training or tuning.") from error
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON ({error}). Expected a run.json.") from error
+    if not isinstance(values, dict) or not isinstance(values.get("settings"), dict):
+        raise ConfigError(f'{path} holds no "settings". Expected a run.json as train and tune write it.')
+    if values.get("format_version") != RUN_VERSION:
+        raise ConfigError(
+            f"{path} has format version {values.get('format_version')!r}; this program reads version {RUN_VERSION}. "
+            "Train again, or use the release that wrote it."
+        )
+    return values
+
+
+def _check_known(kind: type, values: Mapping[str, Any]) -> None:
+    known = {one.name for one in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"Unknown settings in {kind.__name__}: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
+        )
+
+
+def _check_whole(settings: object, low: int, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ConfigError(f"{name} must be a whole number of {low} or more. Received: {name}={value!r}")
+
+
+def _check_share(settings: object, name: str) -> None:
+    value = getattr(settings, name)
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ConfigError(f"{name} must lie in [0, 1). Received: {name}={value!r}")
+
+
+def _check_choice(settings: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(settings, name)
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}. Received: {name}={value!r}")
+
+
+def _check_objects(settings: object, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, Mapping):
+            raise ConfigError(f'{name} must be a JSON object such as {{"units": 64}}. Received: {name}={value!r}')
