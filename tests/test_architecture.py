@@ -12,9 +12,9 @@ ROOT = Path(__file__).parent.parent
 # A module imports from its own row or from rows above. A folder of plugins is named once.
 TABLE = [
     ["errors"],
-    ["schema", "plugins", "command", "protos"],
+    ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
     [
-        *["assets", "manifest", "layouts", "splits", "workers", "video", "faces", "tracks", "clips", "crops"],
+        *["assets", "manifest", "layouts", "splits", "workers", "timeline", "video", "faces", "tracks", "clips", "crops"],
         *["augment", "recipes", "blending", "metrics", "verdict", "versions"],
     ],
     ["extraction", "records", "predictors", "detector"],

@@ -1,0 +1,79 @@
+"""Which frames make a clip: index arithmetic, no pixels."""
+
+from collections.abc import Sequence
+
+from deepfake_tf.schema import ClipSpec
+
+ClipIndices = tuple[int, ...]
+"""Numbers of the frames of one clip, increasing; fewer than T where the video is too short."""
+
+
+def place_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None = None) -> list[ClipIndices]:
+    """Returns the frames of every clip of a video.
+
+    Args:
+        num_frames: frames of the video.
+        spec: says how many clips of how many frames, and how they are placed.
+        is_cheap: for placement "spread": which frames cost little to have; None for all of them.
+
+    Returns:
+        Clips in order of time. None has a frame twice; those of placement "even" and "spread" share no frame.
+    """
+    if num_frames < 1:
+        return []
+    if spec.placement == "all":
+        return _every_clip(num_frames, spec)
+    if spec.placement == "even":
+        return _even_clips(num_frames, spec)
+    return _spread_clips(num_frames, spec, is_cheap)
+
+
+def span(spec: ClipSpec) -> int:
+    """Returns how many frames of the video a clip reaches over, from its first to its last frame inclusive."""
+    return (spec.num_frames - 1) * spec.frame_stride + 1
+
+
+def _every_clip(num_frames: int, spec: ClipSpec) -> list[ClipIndices]:
+    """A clip every `clip_stride` frames; where the last one leaves frames over, another that ends with the video."""
+    last_start = num_frames - span(spec)
+    if last_start <= 0:
+        return [_clip_at(0, num_frames, spec)]
+    starts = list(range(0, last_start + 1, spec.clip_stride))
+    if starts[-1] + span(spec) < num_frames:
+        starts.append(last_start)
+    return [_clip_at(start, num_frames, spec) for start in starts]
+
+
+def _even_clips(num_frames: int, spec: ClipSpec) -> list[ClipIndices]:
+    """Each clip lies in the middle of its K-th part of the video; K shrinks until the parts can hold a clip."""
+    num_clips = max(1, min(spec.clips_per_video, num_frames // span(spec)))
+    starts = []
+    for number in range(num_clips):
+        begin = num_frames * number // num_clips
+        end = num_frames * (number + 1) // num_clips
+        starts.append(begin + max(0, end - begin - span(spec)) // 2)
+    return [_clip_at(start, num_frames, spec) for start in starts]
+
+
+def _spread_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None) -> list[ClipIndices]:
+    num_clips = max(1, min(spec.clips_per_video, num_frames // spec.num_frames))
+    total = num_clips * spec.num_frames
+    if num_frames <= total:
+        wanted = list(range(num_frames))
+    else:
+        cells = [(num_frames * i // total, num_frames * (i + 1) // total) for i in range(total)]
+        wanted = [_settle(begin, end, is_cheap) for begin, end in cells]
+    return [tuple(wanted[i : i + spec.num_frames]) for i in range(0, len(wanted), spec.num_frames)]
+
+
+def _settle(begin: int, end: int, is_cheap: Sequence[bool] | None) -> int:
+    """Returns the cheap frame of [begin, end) nearest to its middle, or the middle if no frame of it is cheap."""
+    middle = (begin + end - 1) // 2
+    if is_cheap is None:
+        return middle
+    cheap = [index for index in range(begin, end) if is_cheap[index]]
+    return min(cheap, key=lambda index: abs(index - middle), default=middle)
+
+
+def _clip_at(start: int, num_frames: int, spec: ClipSpec) -> ClipIndices:
+    return tuple(range(start, min(start + span(spec), num_frames), spec.frame_stride))

@@ -1,0 +1,199 @@
+"""From a video file to clips: the one function that training, evaluation, the gateway and `predict` all call."""
+
+import dataclasses
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_tf import clips, crops, tracks
+from deepfake_tf.errors import ConfigError, DecodeError, NoFaceError, VideoError, VideoTimeoutError
+from deepfake_tf.faces import Detector, open_detector
+from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
+from deepfake_tf.video import Frame, Video, VideoInfo
+
+Progress = Callable[[str, float], None]
+"""Takes the name of a stage and the share of it that is done, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What became of one video.
+
+    Attributes:
+        outcome: OK if there are clips.
+        reason: one sentence on why there are none, or on what is wrong with a video that gave clips nevertheless.
+        clips: by track, the most prominent first, then by time.
+        video: what the file holds, None if it could not be opened.
+        num_frames_sampled: frames that were looked at.
+        num_frames_with_face: frames among them with a face that was kept.
+        timing_ms: wall-clock time by stage.
+    """
+
+    outcome: Outcome
+    reason: str
+    clips: tuple[Clip, ...]
+    video: VideoInfo | None
+    num_frames_sampled: int
+    num_frames_with_face: int
+    timing_ms: dict[str, float]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the sampled frames with a face that was kept, in [0, 1]."""
+        return self.num_frames_with_face / self.num_frames_sampled if self.num_frames_sampled else 0.0
+
+
+def extract(
+    path: Path | str, spec: ClipSpec, *, limits: Limits | None = None, on_progress: Progress | None = None
+) -> Extraction:
+    """Turns a video into clips, in this process.
+
+    Args:
+        path: the file.
+        spec: how the clips are made.
+        limits: on what the video may cost. Here the time is looked at between frames, and the memory is not bounded;
+            `extract_bounded` holds both whatever happens.
+        on_progress: is told how far it is.
+
+    Returns:
+        The clips, or why there are none: whatever is wrong with the video is in the outcome, not an exception.
+
+    Raises:
+        ConfigError: there is no such file.
+        AssetError: the face detector's weights are not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"There is no such video file. Received: {path}")
+    return _Run(path, spec, limits or Limits(), on_progress or (lambda stage, share: None)).extraction()
+
+
+@functools.cache
+def _detector(spec: ClipSpec) -> Detector:
+    return open_detector(spec)
+
+
+class _Run:
+    """The extraction of one video, with what it has found so far."""
+
+    def __init__(self, path: Path, spec: ClipSpec, limits: Limits, on_progress: Progress) -> None:
+        self._path, self._spec, self._limits, self._on_progress = path, spec, limits, on_progress
+        self._deadline = time.monotonic() + limits.time_limit_sec
+        self._timing_ms: dict[str, float] = defaultdict(float)
+        self._linker = tracks.TrackLinker()
+        self._crops: dict[tuple[int, int], crops.Crop] = {}
+        self._timestamps_us: dict[int, int] = {}
+        self._info: VideoInfo | None = None
+        self._num_with_face = 0
+
+    def extraction(self) -> Extraction:
+        """Does the work."""
+        detector = _detector(self._spec)
+        try:
+            found = self._clips(detector)
+        except VideoError as error:
+            return self._result(Outcome(error.outcome), str(error), ())
+        damage = self._info.damage if self._info else ""
+        return self._result(Outcome.OK, damage, found)
+
+    def _result(self, outcome: Outcome, reason: str, found: tuple[Clip, ...]) -> Extraction:
+        return Extraction(
+            outcome=outcome,
+            reason=reason,
+            clips=found,
+            video=self._info,
+            num_frames_sampled=len(self._timestamps_us),
+            num_frames_with_face=self._num_with_face,
+            timing_ms=dict(self._timing_ms),
+        )
+
+    def _clips(self, detector: Detector) -> tuple[Clip, ...]:
+        with self._timed("probe"):
+            video = Video(self._path, limits=self._limits, check=self._check_time)
+            self._info = video.info
+        placed = clips.place_clips(len(video.timeline), self._spec, video.timeline.is_reference.tolist())
+        wanted = sorted({index for clip in placed for index in clip})
+        for number, frame in enumerate(self._decoded(video, wanted)):
+            self._info = video.info
+            self._look(frame, detector)
+            self._on_progress("faces", (number + 1) / len(wanted))
+        if not self._timestamps_us:
+            raise DecodeError(f"None of the {len(wanted)} frames that were asked for could be decoded.")
+        kept = tracks.most_prominent(self._linker.tracks, self._spec.max_tracks)
+        if not kept:
+            raise NoFaceError(f"No face was found in any of {len(self._timestamps_us)} sampled frames.")
+        with_face = {index for track in kept for index in self._linker.tracks[track].detections}
+        self._num_with_face = len(with_face)
+        made = [
+            self._clip(rank, track, number, clip)
+            for rank, track in enumerate(kept)
+            for number, clip in enumerate(placed)
+        ]
+        return tuple(clip for clip in made if clip.mask.any())
+
+    def _look(self, frame: Frame, detector: Detector) -> None:
+        """Finds the faces of a frame and cuts them out at once: frames are too large to be kept."""
+        with self._timed("faces"):
+            detections = detector.detect(frame)
+        with self._timed("crops"):
+            numbers = self._linker.add(frame.index, frame.timestamp_us, detections)
+            for track, detection in zip(numbers, detections, strict=True):
+                self._crops[track, frame.index] = crops.cut_crop(frame.pixels, detection, self._spec)
+        self._timestamps_us[frame.index] = frame.timestamp_us
+
+    def _clip(self, rank: int, track: int, number: int, indices: clips.ClipIndices) -> Clip:
+        num_frames = self._spec.num_frames
+        clip = Clip(
+            clip_id=f"{rank}/{number}",
+            track_id=rank,
+            crops=(crops.blank_crop(self._spec),) * num_frames,
+            mask=np.zeros(num_frames, bool),
+            timestamps_us=np.zeros(num_frames, np.int64),
+            frame_indices=np.zeros(num_frames, np.int64),
+            boxes_xyxy_px=np.zeros((num_frames, 4), np.float32),
+            keypoints_crop_px=np.zeros((num_frames, NUM_KEYPOINTS, 2), np.float32),
+            confidences=np.zeros(num_frames, np.float32),
+            sharpness=np.zeros(num_frames, np.float32),
+        )
+        found = list(clip.crops)
+        detections = self._linker.tracks[track].detections
+        for position, index in enumerate(indices):
+            if index not in detections:
+                continue
+            crop = self._crops[track, index]
+            found[position] = crop.jpeg
+            clip.mask[position] = True
+            clip.timestamps_us[position] = self._timestamps_us[index]
+            clip.frame_indices[position] = index
+            clip.boxes_xyxy_px[position] = detections[index].box_xyxy_px
+            clip.keypoints_crop_px[position] = crop.keypoints_px
+            clip.confidences[position] = detections[index].confidence
+            clip.sharpness[position] = crop.sharpness
+        return dataclasses.replace(clip, crops=tuple(found))
+
+    def _decoded(self, video: Video, wanted: list[int]) -> Iterator[Frame]:
+        frames = video.frames(wanted)
+        while True:
+            with self._timed("decode"):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise VideoTimeoutError(f"Extraction took longer than {self._limits.time_limit_sec:g} s.")
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._timing_ms[stage] += (time.perf_counter() - begin) * 1000

@@ -1,0 +1,185 @@
+"""Faces in a frame: Detection, what a detector is, and MediaPipe's BlazeFace.
+
+The full-range model looks at the shrunken frame; only where it finds nothing is looked again, closer.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_tf import assets
+from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec
+from deepfake_tf.video import Frame
+
+_MODULE_THAT_LOADS_TENSORFLOW = "tensorflow"
+_import_lock = threading.Lock()
+# A tile's side as a share of the frame's shorter side, and how far tiles overlap as a share of their side: a face that
+# a cut goes through lies whole in the next tile if it is smaller than the overlap.
+_TILE_SHARE = 0.6
+_TILE_OVERLAP = 0.3
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in one frame.
+
+    Attributes:
+        box_xyxy_px: left, top, right, bottom; may reach outside the frame.
+        confidence: in [0, 1].
+        keypoints_px: float32 [6, 2], x and y in the frame; see schema.NUM_KEYPOINTS.
+    """
+
+    box_xyxy_px: tuple[float, float, float, float]
+    confidence: float
+    keypoints_px: NDArray[np.float32]
+
+
+class Detector(Protocol):
+    """What finds faces."""
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        """Returns the faces of a frame, in no particular order."""
+
+
+class BlazeFace:
+    """MediaPipe's face detector (Bazarevsky et al. 2019), safe to share between threads."""
+
+    def __init__(self, *, longer_side_px: int, min_confidence: float) -> None:
+        """Loads the models.
+
+        Args:
+            longer_side_px: of the shrunken frame that it looks at first.
+            min_confidence: least confidence of a detection, in [0, 1].
+
+        Raises:
+            AssetError: the weights are not there.
+        """
+        self._longer_side_px = longer_side_px
+        self._lock = threading.Lock()
+        self._mediapipe = _import_mediapipe()
+        self._full_range = _load("full_range", min_confidence)
+        self._short_range = _load("short_range", min_confidence)
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        """Returns the faces of a frame; a second, closer look is only taken where the first finds nothing."""
+        picture = frame.shrunken(self._longer_side_px)
+        scale = (frame.width / picture.shape[1], frame.height / picture.shape[0])
+        with self._lock:
+            found = self._look(self._full_range, picture, (0, 0), scale)
+            found = found or self._look(self._short_range, picture, (0, 0), scale)
+            return found or self._look_at_tiles(frame)
+
+    def _look_at_tiles(self, frame: Frame) -> list[Detection]:
+        found: list[Detection] = []
+        for left, top, side in tiles(frame.width, frame.height):
+            tile = np.ascontiguousarray(frame.pixels[top : top + side, left : left + side])
+            found += self._look(self._full_range, tile, (left, top), (1.0, 1.0))
+        return without_doubles(found)
+
+    def _look(
+        self, model: Any, picture: NDArray[np.uint8], origin: tuple[int, int], scale: tuple[float, float]
+    ) -> list[Detection]:
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=picture)
+        height, width = picture.shape[:2]
+        return [_to_detection(one, (width, height), origin, scale) for one in model.detect(image).detections]
+
+
+def open_detector(spec: ClipSpec) -> Detector:
+    """Returns the detector that a spec names."""
+    return BlazeFace(longer_side_px=spec.detector_size_px, min_confidence=spec.min_confidence)
+
+
+def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
+    """Returns (left, top, side) of overlapping squares that cover a frame."""
+    side = max(1, round(min(width, height) * _TILE_SHARE))
+    return [(left, top, side) for top in _tile_starts(height, side) for left in _tile_starts(width, side)]
+
+
+def _tile_starts(length: int, side: int) -> list[int]:
+    step = side * (1 - _TILE_OVERLAP)
+    num_steps = max(0, int(np.ceil((length - side) / step)))
+    return [round((length - side) * number / num_steps) for number in range(num_steps + 1)] if num_steps else [0]
+
+
+def without_doubles(found: list[Detection]) -> list[Detection]:
+    """Returns the detections without those that overlap a more confident one by half."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda detection: -detection.confidence):
+        if all(overlap(one.box_xyxy_px, other.box_xyxy_px) < 0.5 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def overlap(box: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """Returns the area that two boxes share, as a share of the smaller one's, in [0, 1]."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]), (other[2] - other[0]) * (other[3] - other[1]))
+    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0
+
+
+def _to_detection(found: Any, size: tuple[int, int], origin: tuple[int, int], scale: tuple[float, float]) -> Detection:
+    box = found.bounding_box
+    left, top = origin[0] + box.origin_x * scale[0], origin[1] + box.origin_y * scale[1]
+    keypoints = np.zeros((NUM_KEYPOINTS, 2), np.float32)
+    for number, point in enumerate(found.keypoints[:NUM_KEYPOINTS]):
+        keypoints[number] = origin[0] + point.x * size[0] * scale[0], origin[1] + point.y * size[1] * scale[1]
+    return Detection(
+        box_xyxy_px=(left, top, left + box.width * scale[0], top + box.height * scale[1]),
+        confidence=float(found.categories[0].score),
+        keypoints_px=keypoints,
+    )
+
+
+def _load(name: Literal["full_range", "short_range"], min_confidence: float) -> Any:
+    path = assets.blazeface_path(name)
+    vision = _import_mediapipe().tasks.vision
+    options = vision.FaceDetectorOptions(
+        base_options=_import_mediapipe().tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+        min_detection_confidence=min_confidence,
+    )
+    with _quiet_stderr():
+        model = vision.FaceDetector.create_from_options(options)
+        # The first look prints, too.
+        mediapipe = _import_mediapipe()
+        model.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.zeros((64, 64, 3), np.uint8)))
+    return model
+
+
+def _import_mediapipe() -> ModuleType:
+    """Imports MediaPipe without TensorFlow, which it would load (15 s) if it is installed, for parts not used here."""
+    with _import_lock:
+        if "mediapipe" in sys.modules or _MODULE_THAT_LOADS_TENSORFLOW in sys.modules:
+            import mediapipe
+
+            return mediapipe
+        os.environ.setdefault("GLOG_minloglevel", "3")
+        sys.modules[_MODULE_THAT_LOADS_TENSORFLOW] = None  # type: ignore[assignment]
+        try:
+            import mediapipe
+        finally:
+            del sys.modules[_MODULE_THAT_LOADS_TENSORFLOW]
+        return mediapipe
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Sends what native code prints to nowhere: MediaPipe tells dozens of lines of itself when a model is loaded."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

@@ -1,0 +1,100 @@
+"""Tracks: detections of one face, linked through the sampled frames of a video."""
+
+import math
+from dataclasses import dataclass, field
+
+from deepfake_tf.faces import Detection
+
+# How far a face may seem to go between two frames, in its own sizes (distance of the centres plus the logarithm of the
+# ratio of sizes): at once, and for each second between them. A cut or a long gap does not join what is far apart.
+_REACH_AT_ONCE = 0.6
+_REACH_PER_SEC = 1.0
+_WIDEST_REACH = 1.5
+
+
+@dataclass
+class Track:
+    """One face through time.
+
+    Attributes:
+        detections: by number of frame.
+    """
+
+    detections: dict[int, Detection] = field(default_factory=dict)
+
+    @property
+    def prominence(self) -> float:
+        """Sum over frames of the box's area times the confidence: large, long and sure comes first."""
+        return sum(_size(one) ** 2 * one.confidence for one in self.detections.values())
+
+
+class TrackLinker:
+    """Links detections as frames come in.
+
+    Attributes:
+        tracks: those begun so far.
+    """
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self._last_seen: list[tuple[Detection, int]] = []
+
+    def add(self, index: int, timestamp_us: int, detections: list[Detection]) -> list[int]:
+        """Gives each detection of the next frame to the nearest track in reach, nearest pair first, or to a new one.
+
+        Returns:
+            For each detection the number of its track in `tracks`.
+        """
+        given = [-1] * len(detections)
+        free_tracks = set(range(len(self.tracks)))
+        free = set(range(len(detections)))
+        for _, track, number in self._pairs(timestamp_us, detections):
+            if track in free_tracks and number in free:
+                free_tracks.remove(track)
+                free.remove(number)
+                given[number] = track
+                self._put(track, index, timestamp_us, detections[number])
+        for number in sorted(free):
+            self.tracks.append(Track())
+            self._last_seen.append((detections[number], timestamp_us))
+            given[number] = len(self.tracks) - 1
+            self._put(given[number], index, timestamp_us, detections[number])
+        return given
+
+    def _pairs(self, timestamp_us: int, detections: list[Detection]) -> list[tuple[float, int, int]]:
+        pairs = []
+        for track, (last, seen_us) in enumerate(self._last_seen):
+            reach = min(_WIDEST_REACH, _REACH_AT_ONCE + _REACH_PER_SEC * (timestamp_us - seen_us) / 1e6)
+            for number, one in enumerate(detections):
+                distance = apart(last, one)
+                if distance <= reach:
+                    pairs.append((distance, track, number))
+        return sorted(pairs)
+
+    def _put(self, track: int, index: int, timestamp_us: int, detection: Detection) -> None:
+        self.tracks[track].detections[index] = detection
+        self._last_seen[track] = (detection, timestamp_us)
+
+
+def apart(one: Detection, other: Detection) -> float:
+    """Returns how far two detections are apart: 0 for equal boxes."""
+    size, other_size = _size(one), _size(other)
+    if size <= 0 or other_size <= 0:
+        return math.inf
+    distance = math.dist(_centre(one), _centre(other)) / ((size + other_size) / 2)
+    return distance + abs(math.log(size / other_size))
+
+
+def most_prominent(tracks: list[Track], max_tracks: int) -> list[int]:
+    """Returns the numbers of the tracks to keep, the most prominent one first."""
+    return sorted(range(len(tracks)), key=lambda number: -tracks[number].prominence)[:max_tracks]
+
+
+def _centre(one: Detection) -> tuple[float, float]:
+    left, top, right, bottom = one.box_xyxy_px
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def _size(one: Detection) -> float:
+    left, top, right, bottom = one.box_xyxy_px
+    return max(0.0, right - left + bottom - top) / 2

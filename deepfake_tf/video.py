@@ -1,0 +1,377 @@
+"""Video files: what they hold, and their frames as RGB pictures the right way up.
+
+FFmpeg's libraries (through PyAV) do the decoding, on one thread: extraction runs one process per core. A file is read
+twice from start to end: once without decoding, for the times of its frames, and once for the frames that are wanted.
+Nothing seeks.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
+from deepfake_tf.schema import Limits
+from deepfake_tf.timeline import PacketInfo, Timeline, h264_role, hevc_role
+
+# What FFmpeg would otherwise open includes playlists that name other files and text that it draws as pictures.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,apng,ogg,mxf,nut,ivf,obu,"
+    "h264,hevc,m4v,dv,rm,yuv4mpegpipe"
+)
+_OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(2**28)}
+# Codecs whose decoders can leave out, packet by packet, frames that no other frame needs.
+_CODECS_THAT_SKIP = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"}
+_ROLES = {"h264": h264_role, "hevc": hevc_role}
+_PROGRESSIVE_ORDERS = {0, 1}
+_WIDEST_SAMPLE_ASPECT = 10
+_USUAL_TICK_SEC = Fraction(1, 25)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file holds.
+
+    Attributes:
+        width: of a frame as displayed: after rotation, with square pixels.
+        height: likewise.
+        fps: frames per second on average.
+        duration_sec: from the start of the first frame to the end of the last.
+        num_frames: counted from the packets of the file, none of them decoded; a damaged one may yield no frame.
+        codec: FFmpeg's name of the video codec.
+        damage: what is wrong with the file although frames can be had, empty if nothing is known to be.
+    """
+
+    width: int
+    height: int
+    fps: float
+    duration_sec: float
+    num_frames: int
+    codec: str
+    damage: str = ""
+
+
+class Frame:
+    """One decoded frame; its pixels are converted only when they are asked for, at the size that is asked for.
+
+    Attributes:
+        index: number in order of presentation, from 0.
+        timestamp_us: microseconds from the start of the video.
+        width: as displayed.
+        height: as displayed.
+    """
+
+    def __init__(self, picture: av.VideoFrame, index: int, timestamp_us: int, sample_aspect: Fraction) -> None:
+        self.index = index
+        self.timestamp_us = timestamp_us
+        self._picture = picture
+        self._matrix = _display_matrix(picture)
+        self._stored_size = _square_pixels(picture.width, picture.height, sample_aspect)
+        self.width, self.height = _turned_size(self._stored_size, self._matrix)
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The frame as displayed, uint8 RGB [H, W, 3]."""
+        return self._convert(*self._stored_size)
+
+    def shrunken(self, longer_side_px: int) -> NDArray[np.uint8]:
+        """Returns the frame with its longer side at most this long, uint8 RGB [h, w, 3]."""
+        width, height = self._stored_size
+        scale = min(1.0, longer_side_px / max(width, height))
+        return self._convert(max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def _convert(self, width: int, height: int) -> NDArray[np.uint8]:
+        converted = self._picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        return _turn(np.asarray(converted.to_ndarray(), np.uint8), self._matrix)
+
+
+class Video:
+    """An opened video file, scanned but not decoded.
+
+    Attributes:
+        info: what it holds; its width and height are right once a frame was decoded.
+        timeline: its frames in order of presentation.
+    """
+
+    def __init__(self, path: Path, *, limits: Limits | None = None, check: Callable[[], None] = lambda: None) -> None:
+        """Opens and scans a file.
+
+        Args:
+            path: the file.
+            limits: on its size and length.
+            check: called now and then while the file is read; what it raises ends the work.
+
+        Raises:
+            DecodeError: it is no video.
+            TooLargeError: it has too many bytes or pixels.
+            TooLongError: it is too long.
+        """
+        self._path = path
+        self._limits = limits or Limits()
+        self._check = check
+        self._has_times = True
+        _check_bytes(path, self._limits)
+        with _open(path) as container:
+            stream = _video_stream(container, path)
+            _check_pixels(stream, self._limits)
+            self.timeline, damage = self._scan(container, stream)
+            self.info = _describe(stream, self.timeline, damage)
+        if self.info.duration_sec > self._limits.max_duration_sec:
+            raise TooLongError(
+                f"The video is {self.info.duration_sec:.0f} s long; "
+                f"at most {self._limits.max_duration_sec:.0f} s are allowed."
+            )
+
+    def _scan(self, container: InputContainer, stream: VideoStream) -> tuple[Timeline, str]:
+        read = _packet_reader(stream)
+        packets: list[PacketInfo] = []
+        damage = ""
+        try:
+            for packet in container.demux(stream):
+                self._check()
+                if packet.size > 0 and not packet.is_discard:
+                    self._has_times &= packet.pts is not None
+                    packets.append(read(packet))
+        except av.FFmpegError as error:
+            damage = f"reading stopped after {len(packets)} frames: {_reason(error)}"
+        if not packets:
+            raise DecodeError(
+                f"{self._path.name} holds no frame of its {stream.codec_context.name} video. {damage}".strip()
+            )
+        if self._has_times:
+            return Timeline(packets, stream.time_base or _USUAL_TICK_SEC), damage
+        # Some AVI files and bare streams do not say when a frame is shown: then they are counted.
+        numbered = [PacketInfo(number, True, True) for number in range(len(packets))]
+        return Timeline(numbered, 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC), damage
+
+    def frames(self, wanted: Collection[int]) -> Iterator[Frame]:
+        """Decodes the wanted frames, in order, in one pass.
+
+        Args:
+            wanted: numbers of frames.
+
+        Yields:
+            Frames; one that is damaged beyond decoding is left out.
+        """
+        missing = set(wanted)
+        with _open(self._path) as container:
+            stream = _video_stream(container, self._path)
+            sample_aspect = _sample_aspect(stream)
+            for number, picture in enumerate(self._pictures(container, stream, wanted)):
+                index = self._index(number, picture)
+                if index in missing:
+                    missing.remove(index)
+                    _check_size(picture.width, picture.height, self._limits)
+                    frame = Frame(picture, index, self.timeline.timestamp_us(index), sample_aspect)
+                    # The container's header does not tell how frames are turned.
+                    self.info = replace(self.info, width=frame.width, height=frame.height)
+                    yield frame
+                if not missing:
+                    return
+
+    def _index(self, number: int, picture: av.VideoFrame) -> int:
+        if not self._has_times or picture.pts is None:
+            return number
+        return self.timeline.index_at(round(picture.pts * _tick(picture) / self.timeline.tick_sec))
+
+    def _pictures(
+        self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
+    ) -> Iterator[av.VideoFrame]:
+        """Decoded pictures in order of presentation, deinterlaced where they are interlaced."""
+        deinterlace = None
+        for picture in self._decode(container, stream, wanted):
+            if deinterlace is None and picture.interlaced_frame:
+                deinterlace = _Deinterlacer(stream)
+            if deinterlace is None:
+                yield picture
+            else:
+                yield from deinterlace(picture)
+        if deinterlace is not None:
+            yield from deinterlace(None)
+
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
+    ) -> Iterator[av.VideoFrame]:
+        context = stream.codec_context
+        is_progressive = int(context.field_order) in _PROGRESSIVE_ORDERS
+        can_skip = context.name in _CODECS_THAT_SKIP and is_progressive and self._has_times
+        wanted_times = {int(self.timeline.times[index]) for index in wanted}
+        for packet in container.demux(stream):
+            self._check()
+            if can_skip:
+                needed = packet.pts is None or packet.pts in wanted_times
+                context.skip_frame = "DEFAULT" if needed else "NONREF"
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                # A damaged packet costs its frame; the decoder goes on with the next.
+                continue
+
+
+def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
+    """Returns what a video file holds, decoding no more than one of its frames.
+
+    Raises:
+        DecodeError: it is no video.
+        TooLargeError: it has too many bytes or pixels.
+        TooLongError: it is too long.
+    """
+    video = Video(Path(path), limits=limits)
+    next(video.frames({0}), None)
+    return video.info
+
+
+class _Deinterlacer:
+    """Fills in each frame's missing lines from the frames around it (FFmpeg's bwdif)."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._graph = av.filter.Graph()
+        source = self._graph.add_buffer(template=stream, time_base=stream.time_base)
+        bwdif = self._graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        sink = self._graph.add("buffersink")
+        source.link_to(bwdif)
+        bwdif.link_to(sink)
+        self._graph.configure()
+
+    def __call__(self, picture: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        self._graph.vpush(picture)
+        while True:
+            try:
+                yield self._graph.vpull()
+            except (BlockingIOError, av.EOFError):
+                return
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path), options=dict(_OPEN_OPTIONS))
+    except av.FFmpegError as error:
+        raise DecodeError(f"{path.name} is no video that can be read ({_reason(error)}).") from error
+
+
+def _reason(error: av.FFmpegError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is no cover picture, preferring one that is marked as the default."""
+    streams = [one for one in container.streams.video if not one.disposition & one.disposition.__class__.attached_pic]
+    if not streams:
+        held = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
+        raise DecodeError(f"{path.name} has no video stream (it holds: {held}).")
+    stream = max(streams, key=lambda one: bool(one.disposition & one.disposition.__class__.default))
+    if stream.codec_context is None:
+        raise DecodeError(f"{path.name} is encoded with a codec that cannot be decoded here.")
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _packet_reader(stream: VideoStream) -> Callable[[av.Packet], PacketInfo]:
+    context = stream.codec_context
+    role = _ROLES.get(context.name)
+    if role is None:
+        return lambda packet: PacketInfo(packet.pts or 0, packet.is_keyframe, True)
+    length_size = _length_size(context)
+
+    def read(packet: av.Packet) -> PacketInfo:
+        return PacketInfo(packet.pts or 0, *role(memoryview(packet), length_size))
+
+    return read
+
+
+def _length_size(context: CodecContext) -> int:
+    """Bytes of the length before each NAL unit: MP4 and Matroska say so in their header, start codes are 0."""
+    header = context.extradata or b""
+    position = 4 if context.name == "h264" else 21
+    if len(header) > position and header[0] == 1:
+        return (header[position] & 3) + 1
+    return 0
+
+
+def _tick(picture: av.VideoFrame) -> Fraction:
+    return picture.time_base or _USUAL_TICK_SEC
+
+
+def _describe(stream: VideoStream, timeline: Timeline, damage: str) -> VideoInfo:
+    seconds = float((timeline.times[-1] - timeline.times[0]) * timeline.tick_sec)
+    num_frames = len(timeline)
+    average = float(stream.average_rate or 0)
+    fps = (num_frames - 1) / seconds if seconds > 0 else average
+    size = _square_pixels(stream.codec_context.width, stream.codec_context.height, _sample_aspect(stream))
+    return VideoInfo(
+        width=size[0],
+        height=size[1],
+        fps=fps,
+        duration_sec=seconds + (1 / fps if fps else 0.0),
+        num_frames=num_frames,
+        codec=stream.codec_context.name,
+        damage=damage,
+    )
+
+
+def _check_bytes(path: Path, limits: Limits) -> None:
+    num_bytes = path.stat().st_size
+    if num_bytes == 0:
+        raise DecodeError(f"{path.name} is empty (0 bytes).")
+    if num_bytes > limits.max_bytes:
+        raise TooLargeError(f"The file has {num_bytes} bytes; at most {limits.max_bytes} are allowed.")
+
+
+def _check_pixels(stream: VideoStream, limits: Limits) -> None:
+    _check_size(stream.codec_context.width, stream.codec_context.height, limits)
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        raise TooLargeError(
+            f"Frames are {width} x {height} = {width * height} pixels; at most {limits.max_pixels} are allowed."
+        )
+
+
+def _sample_aspect(stream: VideoStream) -> Fraction:
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    is_sane = Fraction(1, _WIDEST_SAMPLE_ASPECT) <= aspect <= _WIDEST_SAMPLE_ASPECT
+    return aspect if is_sane else Fraction(1)
+
+
+def _square_pixels(width: int, height: int, sample_aspect: Fraction) -> tuple[int, int]:
+    """The size with square pixels; the side that is too short grows, so that no detail is lost."""
+    if sample_aspect >= 1:
+        return round(width * sample_aspect), height
+    return width, round(height / sample_aspect)
+
+
+def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int]:
+    """(a, b, c, d) of the display matrix: x is shown at a x + c y, y at b x + d y; see FFmpeg's display.h."""
+    # Its keys are the types of side data, whatever the stubs say.
+    item: Any = picture.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if item is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(item), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _turned_size(size: tuple[int, int], matrix: tuple[int, int, int, int]) -> tuple[int, int]:
+    a, b, _, _ = matrix
+    return size if abs(a) >= abs(b) else (size[1], size[0])
+
+
+def _turn(pixels: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Turns and mirrors a picture by quarter turns, as its display matrix says."""
+    a, b, c, d = matrix
+    if abs(a) >= abs(b):
+        flip_x, flip_y = a < 0, d < 0
+    else:
+        pixels = pixels.transpose(1, 0, 2)
+        flip_x, flip_y = c < 0, b < 0
+    return np.ascontiguousarray(pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
