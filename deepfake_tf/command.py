@@ -4,12 +4,14 @@ Exit codes: 0 every video has a verdict (whatever it says), 1 some could not be 
 """
 
 import argparse
+import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from deepfake_tf.errors import DeepfakeError
+from deepfake_tf.errors import ConfigError, DeepfakeError
 
 DONE = 0
 SOME_FAILED = 1
@@ -43,6 +45,7 @@ def run(parser: Parser, work: Callable[[argparse.Namespace], int], argv: Sequenc
     # TensorFlow's own log lines would bury the command's; a user who wants them sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GLOG_minloglevel", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         return work(arguments)
     except (DeepfakeError, OSError) as error:
@@ -52,3 +55,24 @@ def run(parser: Parser, work: Callable[[argparse.Namespace], int], argv: Sequenc
     except KeyboardInterrupt:
         sys.stderr.write("stopped: what was finished is kept; the same command goes on from there\n")
         return INTERRUPTED
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Says at once that a server could not listen, before it takes its time to get ready.
+
+    Args:
+        host: address to listen on.
+        port: 0 is always free.
+
+    Raises:
+        ConfigError: another process listens there, or it may not be listened on.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as one:
+            # As servers do: without it the rest of a closed connection would count as in use.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from error

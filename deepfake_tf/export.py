@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from deepfake_tf import schema
 from deepfake_tf.errors import ConfigError, DataError, ServableError
-from deepfake_tf.predictors.saved_model import SavedModel, read_spec
+from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
 from deepfake_tf.schema import Calibration, ClipSpec, ServableSpec
 from deepfake_tf.versions import next_version, version_dirs
 
@@ -32,7 +32,6 @@ TOLERANCE = 1e-5
 """How far a served logit may lie from the trained model's."""
 
 SOURCE_FILE = "assets.extra/source.json"
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 # A CPU server has no kernel for the first, TensorFlow Serving refuses the others unless told otherwise, and the last
 # live in the Python process that made them.
@@ -142,7 +141,7 @@ def check(folder: Path | str, model: keras.Model, spec: ServableSpec) -> float:
     try:
         if read_spec(exported) != spec:
             raise ServableError(f"The exported model says another spec than it was given: {read_spec(exported)}")
-        _replay_warmup(exported)
+        replay_warmup(exported)
         shape = (spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)
         # B = 1 and B != T are where a model that mixes up batch and time shows it.
         return max(_difference(exported, model, batch, *shape) for batch in (1, 2, shape[0] + 1))
@@ -226,19 +225,6 @@ def _write_warmup(spec: ServableSpec, path: Path) -> None:
         writer.write(record(schema.SIGNATURE_JPEG, jpeg))
         writer.write(record(schema.SIGNATURE_PIXELS, pixels))
         writer.write(record(schema.SIGNATURE_SPEC, {schema.INPUT_SPEC_REQUEST: np.zeros([1], np.int32)}))
-
-
-def _replay_warmup(exported: SavedModel) -> None:
-    """Runs the warm-up records: one that fails would keep a model server from loading the version."""
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    for data in tf.data.TFRecordDataset(str(exported.path / WARMUP_FILE)).as_numpy_iterator():
-        request = prediction_log_pb2.PredictionLog.FromString(data).predict_log.request
-        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        try:
-            exported.run(request.model_spec.signature_name, inputs, list(request.output_filter) or None)
-        except tf.errors.OpError as error:
-            raise ServableError(f"The exported model fails on its own warm-up request: {error.message}") from error
 
 
 # Checks -------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from deepfake_tf import export, versions
 from deepfake_tf.errors import ConfigError, ServableError
+from deepfake_tf.predictors import saved_model
 from deepfake_tf.predictors.saved_model import SavedModel, read_spec
 from tests import servables
 
@@ -43,7 +44,7 @@ def mean_logit(clips):
 def test_version_folder_holds_what_a_model_server_wants(exported):
     assert exported.path.name == "1"
     assert (exported.path / "saved_model.pb").is_file()
-    assert (exported.path / export.WARMUP_FILE).stat().st_size > 0
+    assert (exported.path / saved_model.WARMUP_FILE).stat().st_size > 0
     assert [path.name for path in exported.path.parent.iterdir()] == ["1"]
 
 
@@ -184,7 +185,7 @@ def test_warmup_records_are_what_the_predictor_asks(exported):
     from tensorflow_serving.apis import prediction_log_pb2
 
     asked = []
-    for data in tf.data.TFRecordDataset(str(exported.path / export.WARMUP_FILE)).as_numpy_iterator():
+    for data in tf.data.TFRecordDataset(str(exported.path / saved_model.WARMUP_FILE)).as_numpy_iterator():
         request = prediction_log_pb2.PredictionLog.FromString(data).predict_log.request
         batch = next(iter(request.inputs.values())).tensor_shape.dim[0].size
         asked.append((request.model_spec.signature_name, batch, list(request.output_filter)))

@@ -17,8 +17,11 @@ DEFAULT_DEADLINE_SEC = 60.0
 class Predictor(Protocol):
     """What gives logits for clips. Threads may share one."""
 
-    def spec(self) -> ServableSpec:
+    def spec(self, *, deadline_sec: float = DEFAULT_DEADLINE_SEC) -> ServableSpec:
         """Returns what the newest version of the model says of itself.
+
+        Args:
+            deadline_sec: how long it may take.
 
         Raises:
             PredictorError: the model does not answer.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from deepfake_tf import schema
@@ -22,6 +23,8 @@ from deepfake_tf.versions import version_dirs
 
 SIGNATURE_INIT_OP = "__saved_model_init_op"
 """What TensorFlow adds to the signatures of a SavedModel; nobody calls it."""
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 class SavedModel:
@@ -108,8 +111,8 @@ class SavedModelPredictor:
         self._model = SavedModel(path)
         self._spec = replace(read_spec(self._model), model_version=version)
 
-    def spec(self) -> ServableSpec:
-        """Returns what the model says of itself."""
+    def spec(self, *, deadline_sec: float = DEFAULT_DEADLINE_SEC) -> ServableSpec:
+        """Returns what the model says of itself; that is known since it was loaded."""
         return self._spec
 
     def predict(
@@ -161,6 +164,27 @@ def read_spec(model: SavedModel) -> ServableSpec:
         )
     answer = model.run(schema.SIGNATURE_SPEC, {schema.INPUT_SPEC_REQUEST: np.zeros([1], np.int32)})
     return ServableSpec.from_text(answer[schema.OUTPUT_SPEC][0].decode())
+
+
+def replay_warmup(model: SavedModel) -> None:
+    """Runs a version's warm-up requests, if it has any, as a model server does before it serves the version.
+
+    Raises:
+        ServableError: one of them fails, which keeps a model server from serving the version.
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = model.path / WARMUP_FILE
+    if not path.is_file():
+        return
+    try:
+        for data in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(data).predict_log.request
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            model.run(request.model_spec.signature_name, inputs, list(request.output_filter) or None)
+    except (tf.errors.OpError, DecodeError, KeyError, ValueError) as error:
+        raise ServableError(f"{path} cannot be replayed: {error}") from error
 
 
 def _newest(path: Path) -> tuple[Path, int]:
