@@ -15,10 +15,10 @@ TABLE = [
     ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
     [
         *["assets", "manifest", "layouts", "splits", "workers", "timeline", "video", "faces", "tracks", "clips", "crops"],
-        *["augment", "recipes", "blending", "metrics", "verdict", "versions"],
+        *["augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
     ],
     ["extraction", "records", "predictors", "detector"],
-    ["runners"],
+    ["runners", "clip_table"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
     ["scoring", "training", "evaluation", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],
