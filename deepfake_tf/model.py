@@ -4,6 +4,7 @@ Shape letters: B clips, T frames, H = W pixels, D features.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -46,3 +47,45 @@ def _build_part(kind: str, name: str, sizes: tuple[int, ...], settings: Mapping[
         return plugins.load(kind, name).build(*sizes, **settings)
     except TypeError as error:
         raise ConfigError(f"{name} in {kind} does not take these settings: {dict(settings)} ({error}).") from error
+
+
+@dataclass(frozen=True)
+class Part:
+    """One plugin that networks are made of.
+
+    Attributes:
+        kind: "backbone" or "head".
+        name: its file's name.
+        num_parameters: all its weights, trainable or not, with default settings.
+        width: D, features it gives.
+        source: where it comes from.
+    """
+
+    kind: str
+    name: str
+    num_parameters: int
+    width: int
+    source: str
+
+
+def list_parts(*, image_size: int, num_frames: int) -> list[Part]:
+    """Builds every backbone and every head once, with default settings.
+
+    Args:
+        image_size: H = W of the crops in pixels.
+        num_frames: T.
+
+    Returns:
+        Backbones, then heads; a head is built for the features of the first backbone.
+
+    Raises:
+        ConfigError: a plugin refuses the size.
+    """
+    backbones = [(name, _build_part("backbones", name, (image_size,), {})) for name in plugins.names("backbones")]
+    width = backbones[0][1].output_shape[-1]
+    heads = [(name, _build_part("heads", name, (num_frames, width), {})) for name in plugins.names("heads")]
+    return [
+        Part(kind, name, built.count_params(), built.output_shape[-1], plugins.load(f"{kind}s", name).SOURCE)
+        for kind, models in (("backbone", backbones), ("head", heads))
+        for name, built in models
+    ]

@@ -3,9 +3,10 @@
 Apart from the training itself, so that a command can show and check them before it loads TensorFlow.
 """
 
+import argparse
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -139,6 +140,68 @@ class TrainSettings:
         """
         _check_known(cls, values)
         return cls(**values)
+
+
+def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
+    """Adds a flag for each training setting; one that is not given leaves no trace in the parsed arguments.
+
+    Args:
+        parser: gets the flags.
+        without: names of settings that get none.
+    """
+    group = parser.add_argument_group("settings")
+    choices = {
+        "backbone": plugins.names("backbones"),
+        "head": plugins.names("heads"),
+        "recipe": plugins.names("recipes"),
+        "monitor": list(MONITORS),
+        "balance": list(BALANCES),
+    }
+    for name, text in _FLAGS.items():
+        if name in without:
+            continue
+        default = getattr(TrainSettings(), name)
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_json_object if isinstance(default, dict) else type(default),
+            choices=choices.get(name),
+            default=argparse.SUPPRESS,
+            help=f"{text} (default: {json.dumps(default)})",
+        )
+
+
+def from_flags(arguments: argparse.Namespace, base: TrainSettings) -> TrainSettings:
+    """Returns `base` with the settings that were given as flags.
+
+    Raises:
+        ConfigError: a setting makes no sense.
+    """
+    given = {name: value for name, value in vars(arguments).items() if name in _FLAGS}
+    return dataclasses.replace(base, **given)
+
+
+_FLAGS = {
+    "backbone": "network over each frame",
+    "head": "network over time",
+    "backbone_settings": 'JSON, such as {"channels": [16, 32]}',
+    "head_settings": 'JSON, such as {"units": 64}',
+    "dropout": "share dropped before the logit",
+    "recipe": "augmentation",
+    "batch_size": "clips per step",
+    "learning_rate": "of Adam",
+    "epochs": "passes over the training clips, at most",
+    "patience": "epochs without a better monitor after which training stops, 0 for never",
+    "monitor": "what chooses the best epoch",
+    "balance": "whether both classes weigh the same",
+    "seed": "of weights, order and augmentation",
+}
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
 
 
 def read_settings(path: Path | str) -> TrainSettings:

@@ -38,10 +38,9 @@ def bootstrap_interval(
     groups: Sequence[str],
     *,
     num_draws: int = 1000,
-    share: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Returns the percentile bootstrap interval of a metric, drawn over groups.
+    """Returns the 95 % percentile bootstrap interval of a metric, drawn over groups.
 
     Whole groups are drawn with replacement, because what shares a person or an original is not independent
     (Field and Welsh 2007, the cluster bootstrap). Draws in which the metric is not defined are left out.
@@ -52,7 +51,6 @@ def bootstrap_interval(
         scores: float [N].
         groups: N names.
         num_draws: how many draws.
-        share: of the draws inside the interval, in (0, 1).
         seed: of the draws.
 
     Returns:
@@ -71,5 +69,5 @@ def bootstrap_interval(
     defined = np.array(values)[np.isfinite(values)]
     if not defined.size:
         return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - share) / 2, (1 + share) / 2])
+    low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)

@@ -1,0 +1,37 @@
+"""Lists the networks that can be trained: python -m pipelines.models."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from deepfake_tf import command
+
+
+def build_parser() -> command.Parser:
+    parser = command.Parser("Lists every backbone and head with its number of parameters and its source.")
+    parser.add_argument("--image-size", type=int, default=128, help="height and width of the crops in pixels")
+    parser.add_argument("--num-frames", type=int, default=8, help="frames of a clip")
+    return parser
+
+
+def work(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from deepfake_tf.model import list_parts
+
+    parts = list_parts(image_size=arguments.image_size, num_frames=arguments.num_frames)
+    table = Table("kind", "name", "parameters", "features out", "source", box=None, header_style="bold")
+    for part in parts:
+        table.add_row(part.kind, part.name, f"{part.num_parameters:,}", str(part.width), part.source)
+    Console().print(table)
+    print(f"Heads are counted over {parts[0].name}. Train a pair with: python -m pipelines.train DATA --out RUN ...")
+    return command.DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return command.run(build_parser(), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Trains a model on extracted clips: python -m pipelines.train DATA --out RUN --backbone small_cnn --head lstm."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepfake_tf import command, settings
+
+
+def build_parser() -> command.Parser:
+    parser = command.Parser(
+        "Trains a model on extracted clips. A run that was stopped goes on; a finished one is kept."
+    )
+    parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
+    parser.add_argument("--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first")
+    settings.add_flags(parser)
+    return parser
+
+
+def work(arguments: argparse.Namespace) -> int:
+    base = settings.read_settings(arguments.settings) if arguments.settings else settings.TrainSettings()
+    chosen = settings.from_flags(arguments, base)
+    print(
+        f"Training {chosen.backbone} with {chosen.head} on the clips of {arguments.data}, "
+        f"{chosen.epochs} epochs at most, best by {chosen.monitor}.",
+        flush=True,
+    )
+    # TensorFlow takes its time to load: only now, with flags and settings checked.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from deepfake_tf.training import Progress as Standing
+    from deepfake_tf.training import train
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[metrics]}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task("loading clips", total=None, metrics="")
+
+        def show(at: Standing) -> None:
+            shown = {name: at.metrics[name] for name in ("loss", chosen.monitor) if name in at.metrics}
+            bar.update(
+                task,
+                description=f"epoch {at.epoch}/{at.num_epochs}",
+                completed=at.step,
+                total=at.num_steps,
+                metrics="  ".join(f"{name} {value:.3f}" for name, value in shown.items()),
+            )
+
+        run = train(arguments.data, arguments.out, chosen, on_progress=show)
+    result = run["result"]
+    print(f"Best of {result['num_epochs']} epochs by {result['monitor']}: epoch {result['best_epoch']}")
+    for name, value in result["metrics"].items():
+        print(f"  {name:<16}{value:.4f}")
+    print(f"The run is in {arguments.out}")
+    return command.DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return command.run(build_parser(), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
