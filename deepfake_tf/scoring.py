@@ -96,7 +96,7 @@ def join_videos(
     for row, video_id in enumerate(clips.video_ids):
         rows.setdefault(video_id, []).append(row)
     first = [own[0] for own in rows.values()]
-    joined = np.array([verdict.join(logits[own], clips.track_ids[own], joining)[0] for own in rows.values()])
+    joined = np.array([verdict.join(logits[own], clips.track_ids[own].tolist(), joining)[0] for own in rows.values()])
     return VideoScores(
         video_ids=tuple(rows),
         labels=clips.labels[first],

@@ -340,7 +340,7 @@ def _write_state(path: Path, trainer: keras.Model, identity: Mapping[str, Any], 
     arrays = {f"variable_{number}": np.asarray(one) for number, one in enumerate(_state_variables(trainer))}
     text = json.dumps({"identity": identity, "history": history})
     buffer = io.BytesIO()
-    np.savez(buffer, text=np.array(text), **arrays)
+    np.savez(buffer, allow_pickle=False, text=np.array(text), **arrays)
     atomic.write_whole(path, buffer.getvalue())
 
 

@@ -1,0 +1,65 @@
+"""Scores a split with a trained model and writes a report: python -m pipelines.evaluate RUN DATA --split test."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepfake_tf import command
+from deepfake_tf.schema import SPLITS
+
+
+def build_parser() -> command.Parser:
+    parser = command.Parser("Scores a split with a trained model and reports how right it was.")
+    parser.add_argument("run", type=Path, help="folder of a finished run, made by pipelines.train")
+    parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="whose videos to score")
+    parser.add_argument("--out", type=Path, default=argparse.SUPPRESS, help="folder of the report (default: in RUN)")
+    return parser
+
+
+def work(arguments: argparse.Namespace) -> int:
+    print(f"Scoring the split {arguments.split} of {arguments.data} with {arguments.run}.", flush=True)
+    out_dir = getattr(arguments, "out", arguments.run / f"evaluation-{arguments.split}")
+    # TensorFlow takes its time to load: only now, with the flags checked.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from deepfake_tf.evaluation import evaluate
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("scoring clips", total=None)
+        report = evaluate(
+            arguments.run,
+            arguments.data,
+            arguments.split,
+            out_dir=out_dir,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print_summary(report)
+    print(f"The report is {out_dir / 'report.html'}")
+    return command.DONE
+
+
+def print_summary(report: dict) -> None:
+    coverage, videos, clips = report["coverage"], report["videos"], report["clips"]
+    print(f"{coverage['num_judged']} of {coverage['num_videos']} videos judged", end="")
+    print("".join(f", {count} {outcome or 'not extracted'}" for outcome, count in coverage["refused"].items()))
+    print(f"  {'':<12}{'videos':>8}{'clips':>8}")
+    for name, value in videos["metrics"].items():
+        print(f"  {name:<12}{_text(value):>8}{_text(clips['metrics'][name]):>8}")
+    low, high = videos["roc_auc_interval"]
+    if low is not None:
+        print(f"  video AUC 95 % interval over groups: {low:.3f} to {high:.3f}")
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return command.run(build_parser(), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
