@@ -3,6 +3,7 @@
     DeepfakeError
       ConfigError            wrong use: an unknown name, a setting that makes no sense, a path that is not there
         AssetError           weights that cannot be found or fail their hash
+        RequestError         a call to the gateway that does not keep to its protocol
       DataError              a manifest, a folder of videos or a shard does not hold what it must
         LeakError            two splits share a source identity
       VideoError             one video cannot be turned into clips; `outcome` says in which way
@@ -37,6 +38,10 @@ class ConfigError(DeepfakeError, ValueError):
 
 class AssetError(ConfigError):
     """Weights that cannot be found, fetched or trusted."""
+
+
+class RequestError(ConfigError):
+    """A call to the gateway that does not keep to its protocol, or an upload that is not what it said to be."""
 
 
 class DataError(DeepfakeError):
