@@ -17,7 +17,7 @@ TABLE = [
         *["assets", "manifest", "layouts", "splits", "workers", "timeline", "video", "faces", "tracks", "clips", "crops"],
         *["augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
     ],
-    ["extraction", "records", "predictors", "detector"],
+    ["extraction", "records", "data_folder", "predictors", "detector"],
     ["runners", "clip_table"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
     ["scoring", "training", "evaluation", "robustness", "explain", "export", "litert", "report"],

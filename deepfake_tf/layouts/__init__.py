@@ -1,0 +1,184 @@
+"""How data sets lie on disk: one file per layout, and what makes a manifest of any of them.
+
+A layout offers
+
+    find_videos(root, **options) -> list[VideoEntry]   path, label, method, identities, attributes ...; each video_id
+                                                       is unique within the root
+    add_flags(parser)                                  a flag for each of its options
+    EXAMPLE                                            a tiny data set of its kind, for the contract test
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from deepfake_tf import manifest, plugins, splits
+from deepfake_tf.errors import ConfigError, DataError, LeakError
+from deepfake_tf.manifest import VideoEntry
+
+
+@dataclass(frozen=True)
+class Example:
+    """A tiny data set.
+
+    Attributes:
+        files: text by relative path.
+        root: what `find_videos` is given, relative to the folder of the files.
+        options: for `find_videos`.
+    """
+
+    files: Mapping[str, str]
+    root: str = "."
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Layout(Protocol):
+    """What a file in this folder offers."""
+
+    EXAMPLE: Example
+
+    def find_videos(self, root: Path, **options: Any) -> list[VideoEntry]:
+        """Returns a row for each video below the root."""
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Adds the layout's own flags."""
+
+
+@dataclass(frozen=True)
+class ManifestSettings:
+    """What a manifest is made with, beside the layout's own options.
+
+    Attributes:
+        dataset: name of the data set; it goes in front of every video_id, so that manifests can be merged.
+        shares: of train, val and test; not used where the layout knows the splits.
+        seed: of the splits.
+        accept_official_leak: whether the layout's own splits may share identities.
+        allow_one_class: whether all labelled videos may have one label.
+    """
+
+    dataset: str
+    shares: tuple[float, ...] = splits.DEFAULT_SHARES
+    seed: int = 0
+    accept_official_leak: bool = False
+    allow_one_class: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.dataset:
+            raise ConfigError("A data set needs a name (--dataset NAME).")
+
+
+def load_layout(name: str) -> Layout:
+    """Returns a layout by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    return cast(Layout, plugins.load("layouts", name))
+
+
+def make_manifest(
+    layout: str,
+    root: Path,
+    out: Path,
+    *,
+    settings: ManifestSettings,
+    options: Mapping[str, Any] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[VideoEntry]:
+    """Finds the videos, hashes them, assigns groups and splits, and writes manifest.csv.
+
+    Args:
+        layout: name of a file in this folder.
+        root: of the data set.
+        out: the file to write; one with the same content is left as it is.
+        settings: of the splits.
+        options: of the layout.
+        on_progress: called with the number of videos hashed and of all.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ConfigError: the root is not there, or `out` holds another manifest.
+        DataError: there are no videos, files are missing, or there is one class only.
+        LeakError: the layout's own splits share identities.
+    """
+    if not root.exists():
+        raise ConfigError(f"There is no {root}. Expected the root of a data set with layout {layout!r}.")
+    entries = load_layout(layout).find_videos(root, **(options or {}))
+    _check(entries, root, settings)
+    entries = [_in_dataset(entry, settings.dataset) for entry in entries]
+    entries = sorted(_with_hashes(entries, on_progress), key=lambda entry: entry.video_id)
+    entries = _with_splits(splits.assign_groups(entries), settings)
+    _write(entries, out)
+    return entries
+
+
+def _check(entries: Sequence[VideoEntry], root: Path, settings: ManifestSettings) -> None:
+    if not entries:
+        raise DataError(f"{root} has no videos.")
+    missing = [entry.path for entry in entries if not entry.path.is_file()]
+    if missing:
+        raise DataError(f"{len(missing)} of {len(entries)} files are not there, the first is {missing[0]}.")
+    labels = {entry.label for entry in entries if entry.label is not None}
+    if len(labels) == 1 and not settings.allow_one_class:
+        only = manifest.label_word(next(entry for entry in entries if entry.label is not None))
+        raise DataError(
+            f"Every labelled video of {root} is {only}; a model needs both classes. "
+            "If this manifest is only for judging or merging, say --allow-one-class."
+        )
+
+
+def _in_dataset(entry: VideoEntry, dataset: str) -> VideoEntry:
+    dataset = entry.dataset or dataset
+    return dataclasses.replace(
+        entry,
+        video_id=f"{dataset}/{entry.video_id}",
+        dataset=dataset,
+        original_id=entry.original_id and f"{dataset}/{entry.original_id}",
+    )
+
+
+def _with_hashes(entries: Sequence[VideoEntry], on_progress: Callable[[int, int], None] | None) -> list[VideoEntry]:
+    report = on_progress or (lambda done, total: None)
+    hashed: list[VideoEntry] = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        for sha256 in threads.map(lambda entry: entry.sha256 or _sha256(entry.path), entries):
+            hashed.append(dataclasses.replace(entries[len(hashed)], sha256=sha256))
+            report(len(hashed), len(entries))
+    return hashed
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _with_splits(entries: list[VideoEntry], settings: ManifestSettings) -> list[VideoEntry]:
+    if not any(entry.split for entry in entries):
+        entries = splits.assign_splits(entries, shares=settings.shares, seed=settings.seed)
+        splits.check_no_leak(entries)
+        return entries
+    chain = splits.find_leak(entries)
+    if chain and not settings.accept_official_leak:
+        raise LeakError(
+            f"The data set's own splits share a source: {chain}. Say --accept-official-leak to keep them as they are, "
+            "or have splits assigned anew by leaving the split column out."
+        )
+    return entries
+
+
+def _write(entries: Sequence[VideoEntry], out: Path) -> None:
+    manifest.check_ids(entries)
+    text = manifest.manifest_text(entries, out.absolute().parent).encode()
+    if out.is_file() and out.read_bytes() == text:
+        return
+    if out.exists():
+        raise ConfigError(f"{out} holds another manifest, and shards may be made from it. Name another, or delete it.")
+    manifest.write_manifest(entries, out)
