@@ -1,0 +1,239 @@
+"""Weights from files: Keras' own, and PyTorch's state_dict files, read without PyTorch.
+
+A PyTorch file is a zip archive: a pickle that describes tensors, and one file of raw numbers for each storage. The
+pickle is read by an unpickler that knows tensors and plain containers and refuses anything else, so that a file of
+weights cannot run code.
+"""
+
+import collections
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepfake_tf.errors import AssetError
+
+NONE = "none"
+KERAS_SUFFIXES = (".keras", ".weights.h5", ".h5")
+TORCH_SUFFIXES = (".pt", ".pth", ".bin")
+
+State = Mapping[str, np.ndarray]
+
+
+def load(
+    model: keras.Model,
+    weights: str,
+    *,
+    from_torch: Callable[[keras.Model, State], None] | None = None,
+    known: str = "",
+) -> None:
+    """Puts weights from a file into a network.
+
+    Args:
+        model: the network.
+        weights: "none" leaves it as it is; otherwise the path of a file.
+        from_torch: puts a PyTorch state_dict into the network, where there is a converter.
+        known: what else the network takes, for the message.
+
+    Raises:
+        AssetError: there is no such file, or it holds other weights.
+    """
+    if weights == NONE:
+        return
+    path = Path(weights).expanduser()
+    suffixes = KERAS_SUFFIXES + (TORCH_SUFFIXES if from_torch else ())
+    if not path.is_file() or not path.name.endswith(suffixes):
+        raise AssetError(
+            f"weights must be 'none'{known}, or a file that ends in {', '.join(suffixes)}. Received: {weights!r}, "
+            f"which is {'of another kind' if path.is_file() else 'not there'}."
+        )
+    if from_torch and path.name.endswith(TORCH_SUFFIXES):
+        from_torch(model, read_state_dict(path))
+        return
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise AssetError(f"{path} does not hold weights of {model.name}: {error}") from error
+
+
+# PyTorch's layout to Keras' ------------------------------------------------------------------------------------------
+
+
+class TorchState:
+    """Hands the tensors of a state_dict to layers, and notices what is missing, left over or of another shape.
+
+    Args:
+        state: tensors by name; the "module." that `DataParallel` puts before each name is taken off.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._left = {name.removeprefix("module."): value for name, value in state.items()}
+
+    def take(self, name: str) -> np.ndarray:
+        """Returns a tensor, once.
+
+        Raises:
+            AssetError: there is none of that name.
+        """
+        if name not in self._left:
+            some = ", ".join(list(self._left)[:3])
+            raise AssetError(f"The PyTorch weights have no {name!r}; they are of another network. Left in it: {some} …")
+        return self._left.pop(name)
+
+    def assign(self, layer: keras.layers.Layer, prefix: str) -> None:
+        """Puts the tensors that begin with a prefix into a convolution, a dense layer or a normalisation.
+
+        Args:
+            layer: a built Keras layer.
+            prefix: the name of the PyTorch module.
+
+        Raises:
+            AssetError: a tensor is missing, or of another shape.
+        """
+        if isinstance(layer, keras.layers.BatchNormalization):
+            names: Sequence[str] = ("weight", "bias", "running_mean", "running_var")
+            self._left.pop(f"{prefix}.num_batches_tracked", None)
+        else:
+            names = ("weight", "bias")[: len(layer.weights)]
+        for variable, name in zip(layer.weights, names, strict=True):
+            self.assign_value(variable, f"{prefix}.{name}", _layout_of(layer))
+
+    def assign_value(
+        self, variable: keras.Variable, name: str, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> None:
+        """Puts one tensor into a variable.
+
+        Args:
+            variable: gets it.
+            name: of the tensor.
+            change: done to the tensor before.
+
+        Raises:
+            AssetError: the tensor is missing, or of another shape.
+        """
+        value = self.take(name)
+        value = change(value) if change else value
+        if tuple(value.shape) != tuple(variable.shape):
+            raise AssetError(
+                f"{name!r} of the PyTorch weights does not fit {variable.path}: expected shape "
+                f"{tuple(variable.shape)}, received {tuple(value.shape)}. Are the settings those it was trained with?"
+            )
+        variable.assign(value)
+
+    def finish(self, *, may_be_left: Sequence[str] = ()) -> None:
+        """Raises if tensors were not used.
+
+        Args:
+            may_be_left: ends of names that the network does not need.
+
+        Raises:
+            AssetError: there are others.
+        """
+        left = [name for name in self._left if not name.endswith(tuple(may_be_left))]
+        if left:
+            raise AssetError(
+                f"The PyTorch weights hold {len(left)} tensors that this network has not, such as {left[0]!r}. "
+                "Are the settings those it was trained with?"
+            )
+
+
+def _layout_of(layer: keras.layers.Layer) -> Callable[[np.ndarray], np.ndarray]:
+    def change(value: np.ndarray) -> np.ndarray:
+        if value.ndim == 4:
+            # Out, in, H, W; a depth-wise kernel has its channels first and 1 after them.
+            return (
+                value.transpose(2, 3, 0, 1)
+                if isinstance(layer, keras.layers.DepthwiseConv2D)
+                else value.transpose(2, 3, 1, 0)
+            )
+        return value.T
+
+    return change
+
+
+# Reading a PyTorch file ----------------------------------------------------------------------------------------------
+
+_STORAGES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+
+
+def read_state_dict(path: Path | str) -> dict[str, np.ndarray]:
+    """Reads the tensors of a file that `torch.save(model.state_dict(), path)` wrote.
+
+    Args:
+        path: the file; if it holds a checkpoint whose "state_dict", "model" or "teacher" is one, that is read.
+
+    Returns:
+        Tensors by name; float16 ones as float32.
+
+    Raises:
+        AssetError: it is not in the format of PyTorch 1.6 or later, or holds other things than tensors.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickled = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            content = _TensorUnpickler(archive, pickled.removesuffix("data.pkl")).load()
+    except (zipfile.BadZipFile, StopIteration, OSError) as error:
+        raise AssetError(
+            f"{path} is not in the zip format of PyTorch 1.6 and later. Where PyTorch is, run: "
+            f"torch.save(torch.load(OLD, map_location='cpu'), NEW)"
+        ) from error
+    except (pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError) as error:
+        raise AssetError(
+            f"{path} holds more than tensors, or is damaged ({error}). Where PyTorch is, save the network's "
+            "state_dict() alone."
+        ) from error
+    return _find_tensors(content, path)
+
+
+def _find_tensors(content: Any, path: Path | str) -> dict[str, np.ndarray]:
+    for key in ("state_dict", "model", "teacher"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
+        raise AssetError(f"{path} is not a state_dict: expected tensors by name, received {type(content).__name__}.")
+    return {
+        str(name): value.astype(np.float32) if value.dtype == np.float16 else value for name, value in content.items()
+    }
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
+        super().__init__(archive.open(folder + "data.pkl"))
+        self._archive = archive
+        self._folder = folder
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if module == "torch._utils" and name == "_rebuild_tensor_v2":
+            return _rebuild_tensor
+        if module == "torch._utils" and name == "_rebuild_parameter":
+            return lambda tensor, *_: tensor
+        if module == "torch" and name in _STORAGES:
+            return np.dtype(_STORAGES[name])
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> np.ndarray:
+        _, dtype, key, _, _ = pid
+        return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), dtype)
+
+
+def _rebuild_tensor(
+    storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
+) -> np.ndarray:
+    bytes_per_step = tuple(step * storage.itemsize for step in strides)
+    if shape and offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True)) >= len(storage):
+        raise ValueError("a tensor reaches beyond its storage")
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, bytes_per_step).copy()
