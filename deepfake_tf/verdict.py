@@ -202,7 +202,7 @@ def decide(
     return Verdict(
         verdict=said or (Answer.NO_FACE if extraction.outcome == Outcome.NO_FACE else Answer.UNREADABLE),
         outcome=extraction.outcome,
-        reason="; ".join(one for one in (_reason(said, value, spec), extraction.reason) if one),
+        reason="; ".join(one for one in (_reason(said, value, spec), extraction.reason.rstrip(".")) if one),
         score=value,
         threshold=spec.threshold,
         band=spec.band,

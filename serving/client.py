@@ -66,6 +66,7 @@ class Client:
         Args:
             target: host:port of the gateway.
         """
+        self.target = target
         self._channel = grpc.insecure_channel(target)
         self._stub = detection_pb2_grpc.DetectionServiceStub(self._channel)
 
@@ -101,7 +102,10 @@ class Client:
             events = self._stub.Analyze(_requests(path, options, tell), timeout=deadline_sec)
             return _verdict(events, tell)
         except grpc.RpcError as error:
-            raise CallError(error.code(), error.details() or "no details") from error
+            message = error.details() or "no details"
+            if message.startswith("failed to connect"):
+                message = f"no gateway answers at {self.target}. Is it running, and is the address right?"
+            raise CallError(error.code(), message) from error
 
     def close(self) -> None:
         """Closes the link."""
@@ -243,7 +247,8 @@ def details(verdict: detection_pb2.Verdict) -> list[str]:
         lines.append(f"face {track.id + 1}: score {track.score:.3f} ({clips})")
     took = f"{sum(verdict.timing_ms.values()) / 1000:.1f} s"
     model = f"model {verdict.model.name} version {verdict.model.version}"
-    return [*lines, f"a face in {verdict.coverage:.0%} of the frames looked at; {model}; {took}"]
+    seen = f"a face in {verdict.coverage:.0%} of the frames looked at; " if verdict.tracks else ""
+    return [*lines, f"{seen}{model}; {took}"]
 
 
 if __name__ == "__main__":

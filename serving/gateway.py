@@ -95,7 +95,10 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             call.upload_sec = time.monotonic() - call.begin
             await context.write(detection_pb2.AnalyzeEvent(received=received))
             verdict = await self._judge(upload, context, call)
-        verdict = replace(verdict, timing_ms={UPLOAD_STAGE: call.upload_sec * 1000, **verdict.timing_ms})
+        # The temporary file's name means nothing to the caller.
+        reason = verdict.reason.replace(str(upload.path), "the video").replace(upload.path.name, "the video")
+        timing_ms = {UPLOAD_STAGE: call.upload_sec * 1000, **verdict.timing_ms}
+        verdict = replace(verdict, reason=reason, timing_ms=timing_ms)
         call.verdict = str(verdict.verdict)
         await context.write(detection_pb2.AnalyzeEvent(verdict=to_message(verdict)))
 
