@@ -19,15 +19,29 @@ WRONG_USE = 2
 INTERRUPTED = 130
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that shows a default where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose help shows defaults and whose errors are one line."""
 
-    def __init__(self, description: str) -> None:
-        super().__init__(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    def __init__(self, description: str, *, prog: str | None = None) -> None:
+        super().__init__(prog=prog or _program(), description=description, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with one line and exit code 2."""
         self.exit(WRONG_USE, f"error: {message} (see {self.prog} --help)\n")
+
+
+def _program() -> str | None:
+    """What was typed to start this process, None if argparse knows as well."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    is_ours = spec is not None and spec.name.startswith(("pipelines.", "serving."))
+    return f"python -m {spec.name}" if is_ours else None
 
 
 def run(parser: Parser, work: Callable[[argparse.Namespace], int], argv: Sequence[str] | None = None) -> int:

@@ -152,8 +152,8 @@ class DataFolder:
         changed = [name for name in sorted({*before, *now}) if not _is_same(before.get(name), now.get(name))]
         if changed:
             raise ConfigError(
-                f"{self.path} was made from another manifest: {len(changed)} videos differ, the first is {changed[0]!r}."
-                f" {self._way_out}"
+                f"{self.path} was made from another manifest: {len(changed)} videos differ, first {changed[0]!r}. "
+                f"{self._way_out}"
             )
 
     @property

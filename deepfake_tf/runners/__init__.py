@@ -269,7 +269,7 @@ def _finish(
     if len(failures) > max_failed_share * num_videos:
         raise DataError(
             f"{len(failures)} of {num_videos} videos gave no clips, more than the share of {max_failed_share:g} that "
-            f"is allowed: {path} says why. Accept it with --max-failed-share 1, or mend the cause and delete the folder."
+            f"is allowed: {path} says why. Accept it with --max-failed-share 1, or mend the cause and name a new one."
         )
     shards: dict[str, tuple[ShardInfo, ...]] = {}
     for task in tasks:
