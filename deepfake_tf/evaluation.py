@@ -39,9 +39,9 @@ _FREE_SETTINGS = {"clips_per_video", "clip_stride", "max_tracks"}
 def evaluate(
     run_dir: Path | str,
     data_dir: Path | str,
-    split: str = "test",
+    split: str,
+    out_dir: Path | str,
     *,
-    out_dir: Path | str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Scores a split with a trained model and reports how right it was.
@@ -52,7 +52,7 @@ def evaluate(
         run_dir: a finished run.
         data_dir: a finished extraction.
         split: train, val or test.
-        out_dir: where the report is written; RUN/evaluation-SPLIT if None.
+        out_dir: where the report is written; made if it is not there.
         on_progress: called with the number of batches done and of all.
 
     Returns:
@@ -63,7 +63,7 @@ def evaluate(
             evaluation.
         DataError: the split has no labelled clips.
     """
-    out_dir = Path(run_dir) / f"evaluation-{split}" if out_dir is None else Path(out_dir)
+    out_dir = Path(out_dir)
     model, run = load_run(run_dir)
     index = read_index(data_dir)
     _check_spec(ClipSpec.from_json(run["data"]["clip_spec"]), index.spec, data_dir)
@@ -86,7 +86,7 @@ def evaluate(
     _write_table(out_dir / "clip_scores.csv", _clip_rows(clips, logits, entries))
     _write_table(out_dir / "video_scores.csv", _video_rows(videos, entries, failures, split))
     results = {
-        **_json_ready(source),
+        **source,
         "coverage": _coverage(entries.values(), failures, videos, split),
         "clips": _measure(clips.labels, scoring.clip_scores(logits), clips.groups),
         "videos": _measure(videos.labels, videos.scores, videos.groups),
@@ -125,11 +125,12 @@ def _find_finished(out_dir: Path, source: Mapping[str, Any]) -> dict[str, Any] |
         found = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is damaged ({error}). Delete it, or choose another --out.") from error
-    same = all(found.get(name) == value for name, value in _json_ready(source).items())
+    # Without the paths: a run that was moved is the same run.
+    same = found.get("run") == source["run"] and all(
+        found.get("data", {}).get(name) == source["data"][name] for name in ("fingerprint", "split")
+    )
     if not same or found.get("format_version") != REPORT_VERSION:
-        raise ConfigError(
-            f"{out_dir} holds the evaluation of another run or split. Choose another --out, or delete it."
-        )
+        raise ConfigError(f"{out_dir} holds another evaluation. Choose another --out, or delete it.")
     return found
 
 
@@ -137,14 +138,13 @@ def _find_finished(out_dir: Path, source: Mapping[str, Any]) -> dict[str, Any] |
 
 
 def _measure(labels: NDArray[np.int64], scores: NDArray[np.float64], groups: Sequence[str]) -> dict[str, Any]:
+    interval = metrics.bootstrap_interval(roc_auc.compute, labels, scores, groups)
     return {
         "num_real": int(np.sum(labels == 0)),
         "num_fake": int(np.sum(labels == 1)),
         "num_groups": len(set(groups)),
         "metrics": {name: _or_none(value) for name, value in metrics.compute_all(labels, scores).items()},
-        "roc_auc_interval": [
-            _or_none(end) for end in metrics.bootstrap_interval(roc_auc.compute, labels, scores, groups)
-        ],
+        "roc_auc_interval": [_or_none(end) for end in interval],
         "confusion": confusion(labels, scores),
         "threshold": metrics.THRESHOLD,
     }
@@ -166,10 +166,6 @@ def _coverage(
 
 def _or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _json_ready(values: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(values))
 
 
 # Tables --------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ RUN_VERSION = 1
 MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_video_auc": "max"}
 """What chooses the best epoch: log loss or ROC AUC, over clips or over videos, and which way is better."""
 
+TUNERS = ("hyperband", "random", "bayesian", "grid")
+
 BALANCES = ("weights", "none")
 
 
@@ -140,6 +142,47 @@ class TrainSettings:
         """
         _check_known(cls, values)
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How a tuning searches, and from what; the settings of backbones and heads are drawn by their own `sample`.
+
+    Attributes:
+        tuner: one of TUNERS.
+        max_trials: how many trials, at most.
+        backbones: names of files in backbones/.
+        heads: names of files in heads/.
+        recipes: names of files in recipes/.
+        batch_sizes: clips per step.
+        learning_rate: lowest and highest, drawn on a logarithmic scale.
+    """
+
+    tuner: str = "hyperband"
+    max_trials: int = 10
+    backbones: tuple[str, ...] = ("small_cnn",)
+    heads: tuple[str, ...] = ("lstm", "mean")
+    recipes: tuple[str, ...] = ("basic",)
+    batch_sizes: tuple[int, ...] = (8, 16, 32)
+    learning_rate: tuple[float, float] = (1e-4, 1e-2)
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "tuner", TUNERS)
+        _check_whole(self, 1, "max_trials")
+        for kind in ("backbones", "heads", "recipes"):
+            for name in getattr(self, kind):
+                plugins.check(kind, name)
+        if not (self.backbones and self.heads and self.recipes and self.batch_sizes):
+            raise ConfigError("A search space needs a backbone, a head, a recipe and a batch size to choose from.")
+        if min(self.batch_sizes) < 1:
+            raise ConfigError(f"Batch sizes must be 1 or more. Received: {list(self.batch_sizes)}")
+        low, high = self.learning_rate
+        if not 0 < low <= high:
+            raise ConfigError(f"The learning rates must be above 0, lower one first. Received: {low:g} {high:g}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
 def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:

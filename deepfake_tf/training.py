@@ -97,16 +97,16 @@ def train(
     finished = _find_finished(run_dir, identity)
     if finished:
         return finished
-    train_clips = _labelled_clips(data_dir, "train")
-    val_clips = _labelled_clips(data_dir, "val")
+    train_clips = labelled_clips(data_dir, "train")
+    val_clips = labelled_clips(data_dir, "val")
     run_dir.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     history = _fit(train_clips, val_clips, run_dir, identity, settings=settings, on_progress=on_progress)
     run = {
         "format_version": RUN_VERSION,
         "settings": settings.to_json(),
-        "environment": _environment(),
-        "data": _describe_data(data_dir, {"train": train_clips, "val": val_clips}),
+        "environment": describe_environment(),
+        "data": describe_data(data_dir, {"train": train_clips, "val": val_clips}),
         "result": {**_result(history, settings), "duration_sec": round(time.monotonic() - begin, 3)},
     }
     _write_history(run_dir / HISTORY_FILE, history)
@@ -158,7 +158,12 @@ def _find_finished(run_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any]
     return run
 
 
-def _labelled_clips(data_dir: Path | str, split: str) -> ClipTable:
+def labelled_clips(data_dir: Path | str, split: str) -> ClipTable:
+    """Returns the clips of a split that have a label.
+
+    Raises:
+        DataError: one of the two classes has none.
+    """
     clips = list_clips(data_dir, [split]).labelled()
     counts = clips.label_counts()
     if not all(counts.values()):
@@ -393,7 +398,8 @@ def _result(history: list[Epoch], settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def _describe_data(data_dir: Path | str, tables: Mapping[str, ClipTable]) -> dict[str, Any]:
+def describe_data(data_dir: Path | str, tables: Mapping[str, ClipTable]) -> dict[str, Any]:
+    """Returns what run.json says of the data: where they lie, how they were made, what each split holds."""
     spec = tables["train"].spec
     return {
         "path": str(data_dir),
@@ -410,7 +416,8 @@ def _describe_data(data_dir: Path | str, tables: Mapping[str, ClipTable]) -> dic
     }
 
 
-def _environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
+    """Returns the versions of what a run depends on."""
     packages = ("tensorflow", "keras", "numpy", "opencv-python", "albumentations", "scikit-learn")
     return {
         "deepfake_tf": deepfake_tf.__version__,

@@ -33,7 +33,7 @@ def work(arguments: argparse.Namespace) -> int:
             arguments.run,
             arguments.data,
             arguments.split,
-            out_dir=out_dir,
+            out_dir,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print_summary(report)

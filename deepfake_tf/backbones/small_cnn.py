@@ -23,7 +23,7 @@ def sample(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
     depth = hp.Int("depth", 3, 5)
     return {
         "channels": [min(width * 2**block, 128) for block in range(depth)],
-        "dropout": hp.Float("dropout", 0.0, 0.4, step=0.1),
+        "dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.4]),
     }
 
 
