@@ -5,6 +5,7 @@ import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_tf import clips, crops, tracks
-from deepfake_tf.errors import ConfigError, DecodeError, NoFaceError, VideoError, VideoTimeoutError
+from deepfake_tf.errors import (
+    ConfigError,
+    DecodeError,
+    NoFaceError,
+    VideoError,
+    VideoTimeoutError,
+    WorkerError,
+    WorkerTimeoutError,
+)
 from deepfake_tf.faces import Detector, open_detector
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
 from deepfake_tf.video import Frame, Video, VideoInfo
+from deepfake_tf.workers import WorkerPool
 
 Progress = Callable[[str, float], None]
 """Takes the name of a stage and the share of it that is done, in [0, 1]."""
@@ -74,8 +84,72 @@ def extract(
     return _Run(path, spec, limits or Limits(), on_progress or (lambda stage, share: None)).extraction()
 
 
+def extract_bounded(
+    pool: WorkerPool,
+    path: Path | str,
+    spec: ClipSpec,
+    *,
+    limits: Limits | None = None,
+    on_progress: Progress | None = None,
+) -> Extraction:
+    """Does what `extract` does in a worker process, and waits for it; a crash or a hang costs this video only.
+
+    Args:
+        pool: does the work.
+        path: the file.
+        spec: how the clips are made.
+        limits: on what the video may cost.
+        on_progress: is told how far it is, on a thread of the pool.
+
+    Returns:
+        The clips, or why there are none: UNREADABLE if the worker died of it, TIMEOUT if it was stopped.
+
+    Raises:
+        ConfigError: there is no such file.
+        AssetError: the face detector's weights are not there.
+    """
+    try:
+        return submit_extraction(pool, path, spec, limits=limits, on_progress=on_progress).result()
+    except WorkerError as error:
+        return stopped(error)
+
+
+def submit_extraction(
+    pool: WorkerPool,
+    path: Path | str,
+    spec: ClipSpec,
+    *,
+    limits: Limits | None = None,
+    on_progress: Progress | None = None,
+) -> "Future[Extraction]":
+    """Does what `extract_bounded` does without waiting.
+
+    Returns:
+        The extraction to come. Where it raises WorkerError, `stopped` says what that means for the video; `cancel`
+        stops the work.
+    """
+    limits = limits or Limits()
+    return pool.submit(_extract_in_worker, str(path), spec, limits, limits=limits, on_progress=on_progress)
+
+
+def stopped(error: WorkerError) -> Extraction:
+    """Returns what it means for a video that the worker did not bring its clips back."""
+    outcome = Outcome.TIMEOUT if isinstance(error, WorkerTimeoutError) else Outcome.UNREADABLE
+    return Extraction(outcome, f"Extraction was stopped. {error}", (), None, 0, 0, {})
+
+
+def warm_up(spec: ClipSpec) -> None:
+    """Loads the face detector of a spec into this process: `functools.partial(warm_up, spec)` initialises a worker."""
+    _detector(spec)
+
+
+def _extract_in_worker(path: str, spec: ClipSpec, limits: Limits, on_progress: Progress | None = None) -> Extraction:
+    return extract(path, spec, limits=limits, on_progress=on_progress)
+
+
 @functools.cache
 def _detector(spec: ClipSpec) -> Detector:
+    """One detector for each setting and process: loading it takes as long as a short video."""
     return open_detector(spec)
 
 

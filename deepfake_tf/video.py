@@ -213,6 +213,8 @@ class Video:
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
             try:
                 yield from packet.decode()
+            except MemoryError:
+                raise
             except av.FFmpegError:
                 # A damaged packet costs its frame; the decoder goes on with the next.
                 continue

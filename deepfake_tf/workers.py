@@ -1,0 +1,316 @@
+"""Worker processes with limits: what a hostile video does to one of them costs that video and nothing else.
+
+A worker is a fresh Python process that runs one task after another. It is killed at the task's time limit, cannot
+allocate more than its memory limit, and is replaced when it dies.
+"""
+
+import functools
+import os
+import pickle
+import queue
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Self
+
+from deepfake_tf.errors import ConfigError, DeepfakeError, WorkerCrashError, WorkerTimeoutError
+from deepfake_tf.schema import Limits
+
+Task = Callable[..., Any]
+Progress = Callable[[str, float], None]
+
+# One thread a library and worker: the machine's cores are shared out by the number of workers.
+_ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+}
+_START_LIMIT_SEC = 120.0
+_POLL_SEC = 0.05
+# The worker's own alarm, should the pool be gone: later than the pool's limit.
+_ALARM_GRACE_SEC = 10
+
+
+@dataclass
+class _Job:
+    function: Task
+    args: tuple[Any, ...]
+    on_progress: Progress | None
+    limits: Limits
+    future: Future[Any]
+
+
+class WorkerPool:
+    """A fixed number of worker processes. Safe to use from several threads, and from asyncio by `asyncio.wrap_future`.
+
+    Functions, arguments and results travel by pickle: a function must be importable by its name.
+    """
+
+    def __init__(
+        self, num_workers: int, *, limits: Limits | None = None, initializer: Callable[[], None] | None = None
+    ) -> None:
+        """Makes the pool; processes start with their first task.
+
+        Args:
+            num_workers: tasks that are worked on at a time.
+            limits: time and memory of a task.
+            initializer: called in each new worker before its first task, outside the limits of tasks.
+        """
+        if num_workers < 1:
+            raise ConfigError(f"A pool needs at least 1 worker. Received: num_workers={num_workers}")
+        self._limits = limits or Limits()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._pending: set[Future[Any]] = set()
+        self._threads = [
+            threading.Thread(target=_Seat(self._jobs, initializer).serve, name=f"worker-{number}", daemon=True)
+            for number in range(num_workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def num_workers(self) -> int:
+        """Tasks that are worked on at a time."""
+        return len(self._threads)
+
+    def submit(
+        self, function: Task, *args: Any, on_progress: Progress | None = None, limits: Limits | None = None
+    ) -> Future[Any]:
+        """Queues a task.
+
+        Args:
+            function: called in a worker.
+            args: its arguments.
+            on_progress: if given, the function is called with a keyword argument `on_progress`, and what it tells that
+                arrives here, on a thread of the pool.
+            limits: of this task; those of the pool if None.
+
+        Returns:
+            The future result. It raises WorkerTimeoutError, WorkerCrashError, or what the function raised. Its `cancel`
+            also stops a task that is being worked on, by killing its worker.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ConfigError("The worker pool is closed: it takes no more tasks.")
+            job = _Job(function, args, on_progress, limits or self._limits, Future())
+            self._pending.add(job.future)
+            job.future.add_done_callback(self._pending.discard)
+            self._jobs.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Cancels what is not done, ends the processes and returns when they are gone."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        for future in list(self._pending):
+            future.cancel()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _Seat:
+    """One place in the pool: a thread that hands tasks to its process and watches over it."""
+
+    def __init__(self, jobs: "queue.SimpleQueue[_Job | None]", initializer: Callable[[], None] | None) -> None:
+        self._jobs = jobs
+        self._initializer = initializer
+        self._worker: _Worker | None = None
+
+    def serve(self) -> None:
+        """Works until it takes a None from the queue."""
+        while (job := self._jobs.get()) is not None:
+            # The future is left pending while the task runs, so that it can be cancelled all the time.
+            if job.future.cancelled():
+                job.future.set_running_or_notify_cancel()
+                continue
+            self._settle(job)
+        self._dismiss()
+
+    def _settle(self, job: _Job) -> None:
+        try:
+            settle = functools.partial(job.future.set_result, self._work(job))
+        except BaseException as error:
+            settle = functools.partial(job.future.set_exception, error)
+        try:
+            settle()
+        except InvalidStateError:
+            # It was cancelled meanwhile: wake those who wait for it.
+            job.future.set_running_or_notify_cancel()
+
+    def _work(self, job: _Job) -> Any:
+        message = pickle.dumps((job.function, job.args, job.on_progress is not None, job.limits))
+        try:
+            if self._worker is None:
+                self._worker = _Worker(self._initializer)
+            self._worker.send(message)
+            kind, value = self._watch(self._worker, job)
+        except (EOFError, OSError) as error:
+            raise WorkerCrashError(f"The worker process died: {self._dismiss() or error}.") from error
+        except BaseException:
+            # It may still be at the task, or about to answer: the next task needs one that is idle.
+            self._dismiss()
+            raise
+        if kind == "result":
+            return value
+        if isinstance(value, WorkerCrashError):
+            self._dismiss()
+        raise value
+
+    def _watch(self, worker: "_Worker", job: _Job) -> tuple[str, Any]:
+        """Waits for the answer, a result or an error, and passes progress on."""
+        deadline = time.monotonic() + job.limits.time_limit_sec
+        while not job.future.cancelled():
+            if time.monotonic() > deadline:
+                raise WorkerTimeoutError(f"The task was stopped at its limit of {job.limits.time_limit_sec:g} s.")
+            if not worker.connection.poll(_POLL_SEC):
+                continue
+            kind, value = worker.receive()
+            if kind != "progress":
+                return kind, value
+            if job.on_progress is not None:
+                job.on_progress(*value)
+        raise CancelledError
+
+    def _dismiss(self) -> str:
+        """Ends the process if there is one; returns how it ended."""
+        worker, self._worker = self._worker, None
+        return worker.end() if worker else ""
+
+
+class _Worker:
+    """A process and the line to it."""
+
+    def __init__(self, initializer: Callable[[], None] | None) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            code = f"import sys; sys.path[:] = {sys.path!r}; from deepfake_tf.workers import run_worker; "
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", f"{code}run_worker({theirs.fileno()})"],
+                pass_fds=(theirs.fileno(),),
+                env=os.environ | _ONE_THREAD,
+                stdin=subprocess.DEVNULL,
+            )
+        self.connection = Connection(ours.detach())
+        self.send(pickle.dumps(initializer))
+        if not self.connection.poll(_START_LIMIT_SEC):
+            self.end()
+            raise WorkerCrashError(f"A worker process did not start within {_START_LIMIT_SEC:g} s.")
+        kind, value = self.receive()
+        if kind == "error":
+            self.end()
+            raise value
+
+    def send(self, message: bytes) -> None:
+        """Sends it a pickled message."""
+        self.connection.send_bytes(message)
+
+    def receive(self) -> tuple[str, Any]:
+        """Returns what it sent: what it is, and the value."""
+        kind, value = pickle.loads(self.connection.recv_bytes())
+        return kind, value
+
+    def end(self) -> str:
+        """Kills the process if it still runs; returns how it ended."""
+        self.connection.close()
+        try:
+            # One that is dying by itself may tell more by its exit code than the kill would.
+            self._process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        code = self._process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def run_worker(descriptor: int) -> None:
+    """Works in a worker process until the pool hangs up.
+
+    Args:
+        descriptor: of the socket to the pool.
+    """
+    # An interrupt from the keyboard goes to the whole group of processes; it is the pool's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(descriptor)
+    try:
+        initializer = pickle.loads(connection.recv_bytes())
+        connection.send_bytes(_answer(initializer or (lambda: None)))
+        while True:
+            function, args, wants_progress, limits = pickle.loads(connection.recv_bytes())
+            options = {"on_progress": _reporter(connection)} if wants_progress else {}
+            with _limited(limits):
+                answer = _answer(lambda: function(*args, **options))  # noqa: B023 - called at once
+            connection.send_bytes(answer)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _answer(work: Callable[[], Any]) -> bytes:
+    try:
+        return pickle.dumps(("result", work()))
+    except MemoryError:
+        return pickle.dumps(("error", WorkerCrashError("The worker reached its memory limit.")))
+    except Exception as error:
+        if not isinstance(error, DeepfakeError):
+            error.add_note("In the worker:\n" + traceback.format_exc())
+        return _pickled_error(error)
+
+
+def _pickled_error(error: Exception) -> bytes:
+    """An error as a message; one that does not survive the way is told in words."""
+    try:
+        data = pickle.dumps(("error", error))
+        pickle.loads(data)
+        return data
+    except Exception:
+        return pickle.dumps(("error", WorkerCrashError(f"{type(error).__name__}: {error}")))
+
+
+def _reporter(connection: Connection) -> Progress:
+    return lambda stage, share: connection.send_bytes(pickle.dumps(("progress", (stage, share))))
+
+
+@contextmanager
+def _limited(limits: Limits) -> Iterator[None]:
+    """Bounds the address space of this process, and its time in case that nobody watches it any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    address_space_bytes = _address_space_bytes()
+    if address_space_bytes:
+        resource.setrlimit(resource.RLIMIT_AS, (_at_most(address_space_bytes + limits.memory_limit_bytes, hard), hard))
+    signal.setitimer(signal.ITIMER_REAL, limits.time_limit_sec + _ALARM_GRACE_SEC)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _at_most(num_bytes: int, hard: int) -> int:
+    return num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
+
+
+def _address_space_bytes() -> int:
+    """What this process maps by now, 0 where the system does not tell. Loaded libraries alone map gigabytes."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
