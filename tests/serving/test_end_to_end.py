@@ -1,0 +1,177 @@
+"""The whole way as processes: video, client, gateway, model server, back; held against the model that was exported."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from deepfake_tf import verdict
+from deepfake_tf.extraction import extract
+from serving.client import CallError, Client
+from tests import servables
+from tests.serving import videos
+from tests.serving.processes import ROOT, Process, free_port
+from tests.serving.test_model_server import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def start_gateway(predictor_target, *flags):
+    command = [sys.executable, "-m", "serving.server", "--predictor", predictor_target, "--port", "0", *flags]
+    process = Process(*command)
+    target = process.wait_for(r"^gateway on (127.0.0.1:\d+), model detector at ")[1]
+    return process, target
+
+
+@pytest.fixture(scope="module")
+def gateway_target(model_server):
+    process, target = start_gateway(model_server.target, "--workers", "1")
+    yield target
+    code, log = process.stop()
+    assert code == 0, log
+    assert "Traceback" not in log
+
+
+@pytest.fixture(scope="module")
+def model():
+    return servables.tiny_model()
+
+
+def expected_score(model, path):
+    clips = extract(path, servables.CLIP_SPEC).clips
+    logits = servables.keras_logits(model, [clip.crops for clip in clips], np.stack([clip.mask for clip in clips]))
+    logit, _ = verdict.join(logits, [clip.track_id for clip in clips], servables.SPEC.joining)
+    return verdict.score(logit, servables.SPEC.calibration), logits
+
+
+def check_served(model, target, path):
+    """The served scores are the trained model's, video and clips, to 1e-5 on logits."""
+    score, logits = expected_score(model, path)
+    with Client(target) as client:
+        served = client.analyze(path)
+    calibration = servables.SPEC.calibration
+
+    def logit_of(calibrated):
+        return (np.log(calibrated / (1 - calibrated)) - calibration.offset) / calibration.scale
+
+    clips = sorted(logit_of(clip.score) for track in served.tracks for clip in track.clips)
+    np.testing.assert_allclose(clips, np.sort(logits), atol=1e-5, rtol=0)
+    assert abs(logit_of(served.score) - logit_of(score)) < 1e-5
+
+
+def test_the_served_score_is_the_trained_models(gateway_target, model, tmp_path):
+    check_served(model, gateway_target, videos.face_video(tmp_path / "face.mp4", num_frames=20))
+
+
+def test_the_served_score_is_the_trained_models_on_real_videos(gateway_target, model, real_data):
+    with (real_data / "manifest.csv").open() as file:
+        paths = [real_data / row["path"] for row in csv.DictReader(file)][:2]
+    for path in paths:
+        check_served(model, gateway_target, path)
+
+
+def test_the_command_prints_the_verdict(gateway_target, tmp_path):
+    video = videos.face_video(tmp_path / "face.mp4")
+    command = [sys.executable, "-m", "serving.client", str(video), "--target", gateway_target, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert result["verdict"]["model"] == {
+        "name": "detector",
+        "version": "1",
+        "specHash": result["verdict"]["model"]["specHash"],
+    }
+    assert 0 <= result["verdict"]["score"] <= 1
+
+
+def health(target, service=""):
+    with grpc.insecure_channel(target) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+
+
+def test_health_is_the_models(gateway_target):
+    for service in ("", "deepfake.v1.DetectionService"):
+        wait_until(lambda service=service: health(gateway_target, service) == health_pb2.HealthCheckResponse.SERVING)
+
+
+def test_without_a_model_server_the_gateway_is_not_ready_and_says_so(tmp_path):
+    process, target = start_gateway(f"127.0.0.1:{free_port()}")
+    assert health(target) == health_pb2.HealthCheckResponse.NOT_SERVING
+    with Client(target) as client, pytest.raises(CallError, match="model cannot be reached") as caught:
+        client.analyze(videos.face_video(tmp_path / "face.mp4"))
+    assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+    code, log = process.stop()
+    assert code == 0
+    assert "Traceback" not in log
+
+
+def test_a_model_of_another_name_is_unavailable(model_server, tmp_path):
+    process = Process(
+        sys.executable, "-m", "serving.server", "--predictor", model_server.target, "--port", "0", "--model-name", "x"
+    )
+    target = process.wait_for(r"^gateway on (127.0.0.1:\d+)")[1]
+    with Client(target) as client, pytest.raises(CallError) as caught:
+        client.analyze(videos.face_video(tmp_path / "face.mp4"))
+    assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+    _, log = process.stop()
+    assert "Servable not found for request: Latest(x)" in log
+
+
+def test_when_told_to_stop_running_calls_end_with_their_verdict(model_server, tmp_path):
+    from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
+
+    process, target = start_gateway(model_server.target, "--workers", "1")
+    data = videos.face_video(tmp_path / "face.mp4").read_bytes()
+    stopped = []
+
+    def requests():
+        yield detection_pb2.AnalyzeRequest(options=detection_pb2.AnalyzeOptions())
+        yield detection_pb2.AnalyzeRequest(chunk=data[:100])
+        wait_until(lambda: health(target) == health_pb2.HealthCheckResponse.SERVING)
+        process._process.terminate()
+        process.wait_for("stopping: running calls have")
+        stopped.append(True)
+        yield detection_pb2.AnalyzeRequest(chunk=data[100:])
+
+    with grpc.insecure_channel(target) as channel:
+        events = list(detection_pb2_grpc.DetectionServiceStub(channel).Analyze(requests(), timeout=60))
+    assert stopped
+    assert events[-1].verdict.HasField("score")
+    code, log = process.stop()
+    assert (code, "code=OK" in log) == (0, True), log
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--predictor", "localhost"], "host:port"),
+        (["--port", "70000"], "--port must lie between 0 and 65535"),
+        (["--workers", "0"], "--workers must be above 0"),
+        (["--deadline-sec", "-3"], "--deadline-sec must be above 0"),
+        (["--upload-dir", "/no/such/folder"], "--upload-dir must be a folder"),
+        (["--workers", "many"], "invalid int value"),
+        (["--hots", "x"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_exit_code_2(flags, message):
+    command = [sys.executable, "-m", "serving.server", "--port", "0", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_2(gateway_target):
+    port = gateway_target.rpartition(":")[2]
+    command = [sys.executable, "-m", "serving.server", "--port", port]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port.\n"
+    )
