@@ -1,0 +1,105 @@
+"""The table of clips, against what the shards were written from."""
+
+import numpy as np
+import pytest
+
+from deepfake_tf import records
+from deepfake_tf.clip_table import list_clips
+from deepfake_tf.errors import DataError
+from tests.clips_of_squares import SPEC, both_classes, write_data
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(
+        tmp_path / "data",
+        {"train": [("a", 0), ("b", 1), ("c", None)], "val": both_classes("v", 2), "test": [("lost", 1)]},
+        refused=("lost",),
+    )
+
+
+def test_the_table_says_what_the_records_say(data):
+    clips = list_clips(data, ["train", "val"])
+    decoded = [records.decode_clip(one) for split in ("train", "val") for one in _records(data, split)]
+    assert clips.example_ids == tuple(one.example_id for one in decoded)
+    assert clips.video_ids == tuple(one.video_id for one in decoded)
+    assert clips.groups == tuple(one.group for one in decoded)
+    assert clips.labels.tolist() == [one.label for one in decoded]
+    assert clips.track_ids.tolist() == [one.clip.track_id for one in decoded]
+    assert clips.spec == SPEC
+
+
+def test_a_clip_is_read_from_its_place(data):
+    clips = list_clips(data, ["val"])
+    decoded = [records.decode_clip(one).clip for one in _records(data, "val")]
+    for row in reversed(range(len(clips))):
+        crops, mask = clips.read(row)
+        assert crops == decoded[row].crops
+        np.testing.assert_array_equal(mask, decoded[row].mask)
+
+
+def test_selected_rows_are_the_same_clips(data):
+    clips = list_clips(data, ["train", "val"])
+    some = clips.select([5, 1])
+    assert some.example_ids == (clips.example_ids[5], clips.example_ids[1])
+    assert some.read(0)[0] == clips.read(5)[0]
+    assert some.shard_path(1) == clips.shard_path(1)
+
+
+def test_unlabelled_clips_can_be_left_out_and_are_not_counted(data):
+    clips = list_clips(data, ["train"])
+    assert clips.label_counts() == {"real": 2, "fake": 2}
+    assert len(clips) == 6
+    assert set(clips.labelled().video_ids) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, 6), (4, 2), (6, 1), (100, 1)])
+def test_the_last_batch_may_be_smaller(data, batch_size, expected):
+    assert list_clips(data, ["train"]).num_batches(batch_size) == expected
+
+
+def test_a_split_without_clips_is_an_error_in_words(data):
+    with pytest.raises(DataError, match="no face was found"):
+        list_clips(data, ["test"])
+
+
+def test_an_unfinished_extraction_is_an_error_in_words(tmp_path):
+    with pytest.raises(DataError, match=r"pipelines\.extract"):
+        list_clips(tmp_path, ["train"])
+
+
+def test_a_missing_shard_is_an_error_in_words(data):
+    next(data.glob("val-*")).unlink()
+    with pytest.raises(DataError, match="There is no shard"):
+        list_clips(data, ["val"])
+
+
+@pytest.mark.parametrize("num_lost", [1, 5, 2000])
+def test_a_shard_that_was_cut_is_an_error_in_words(data, num_lost):
+    shard = next(data.glob("val-*"))
+    shard.write_bytes(shard.read_bytes()[:-num_lost])
+    with pytest.raises(DataError, match="damaged or cut short"):
+        list_clips(data, ["val"])
+
+
+def test_a_record_that_is_no_record_is_an_error_in_words(data):
+    records.write_shard(next(data.glob("val-*")), [b"not a record" * 10])
+    with pytest.raises(DataError, match="damaged"):
+        list_clips(data, ["val"])
+
+
+def test_a_record_of_another_version_is_an_error_in_words(data, monkeypatch):
+    monkeypatch.setattr("deepfake_tf.clip_table.RECORD_VERSION", 2)
+    with pytest.raises(DataError, match="version"):
+        list_clips(data, ["val"])
+
+
+def test_what_is_known_of_a_clip_may_be_long(tmp_path):
+    # Longer than what is read of a record at first.
+    long_name = "n" * 9000
+    data = write_data(tmp_path / "data", {"train": [(long_name, 1)]})
+    assert set(list_clips(data, ["train"]).video_ids) == {long_name}
+
+
+def _records(data, split):
+    return [one for path in records.shard_paths(data, split) for one in records.read_shard(path)]
