@@ -28,6 +28,12 @@ def place_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None
     return _spread_clips(num_frames, spec, is_cheap)
 
 
+def frames_to_look_at(placed: Sequence[ClipIndices], detect_every: int) -> set[int]:
+    """Returns in which frames faces are looked for: every n-th of a clip, and its last; the others lie between two."""
+    every = {index for clip in placed for index in clip[::detect_every]}
+    return every | {clip[-1] for clip in placed}
+
+
 def span(spec: ClipSpec) -> int:
     """Returns how many frames of the video a clip reaches over, from its first to its last frame inclusive."""
     return (spec.num_frames - 1) * spec.frame_stride + 1

@@ -22,7 +22,7 @@ from deepfake_tf.errors import (
     WorkerError,
     WorkerTimeoutError,
 )
-from deepfake_tf.faces import Detector, open_detector
+from deepfake_tf.faces import Detection, Detector, open_detector
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
 from deepfake_tf.video import Frame, Video, VideoInfo
 from deepfake_tf.workers import WorkerPool
@@ -165,6 +165,9 @@ class _Run:
         self._timestamps_us: dict[int, int] = {}
         self._info: VideoInfo | None = None
         self._num_with_face = 0
+        self._damage: list[str] = []
+        self._looked_at: tuple[Frame, list[Detection]] | None = None
+        self._waiting: list[Frame] = []
 
     def extraction(self) -> Extraction:
         """Does the work."""
@@ -173,8 +176,7 @@ class _Run:
             found = self._clips(detector)
         except VideoError as error:
             return self._result(Outcome(error.outcome), str(error), ())
-        damage = self._info.damage if self._info else ""
-        return self._result(Outcome.OK, damage, found)
+        return self._result(Outcome.OK, "; ".join(self._damage), found)
 
     def _result(self, outcome: Outcome, reason: str, found: tuple[Clip, ...]) -> Extraction:
         return Extraction(
@@ -191,35 +193,71 @@ class _Run:
         with self._timed("probe"):
             video = Video(self._path, limits=self._limits, check=self._check_time)
             self._info = video.info
+            self._damage += [video.info.damage] if video.info.damage else []
         placed = clips.place_clips(len(video.timeline), self._spec, video.timeline.is_reference.tolist())
         wanted = sorted({index for clip in placed for index in clip})
+        look_at = clips.frames_to_look_at(placed, self._spec.detect_every)
         for number, frame in enumerate(self._decoded(video, wanted)):
             self._info = video.info
-            self._look(frame, detector)
+            self._take(frame, detector, must_look=frame.index in look_at)
             self._on_progress("faces", (number + 1) / len(wanted))
-        if not self._timestamps_us:
-            raise DecodeError(f"None of the {len(wanted)} frames that were asked for could be decoded.")
-        kept = tracks.most_prominent(self._linker.tracks, self._spec.max_tracks)
-        if not kept:
-            raise NoFaceError(f"No face was found in any of {len(self._timestamps_us)} sampled frames.")
-        with_face = {index for track in kept for index in self._linker.tracks[track].detections}
-        self._num_with_face = len(with_face)
-        made = [
-            self._clip(rank, track, number, clip)
-            for rank, track in enumerate(kept)
-            for number, clip in enumerate(placed)
-        ]
-        return tuple(clip for clip in made if clip.mask.any())
+        self._look_at_waiting(detector)
+        if video.num_damaged_packets:
+            self._damage.append(f"packets of the file that are damaged: {video.num_damaged_packets}")
+        return self._made(placed, num_wanted=len(wanted))
 
-    def _look(self, frame: Frame, detector: Detector) -> None:
-        """Finds the faces of a frame and cuts them out at once: frames are too large to be kept."""
+    def _take(self, frame: Frame, detector: Detector, *, must_look: bool) -> None:
+        """Finds the faces of a frame, or keeps it waiting for the next one that is looked at."""
+        if not must_look:
+            self._waiting.append(frame)
+            return
+        found = self._detect(frame, detector)
+        if self._looked_at is not None:
+            before, found_before = self._looked_at
+            for one in self._waiting:
+                share = (one.index - before.index) / (frame.index - before.index)
+                followed = tracks.follow(found_before, found, share)
+                self._keep(one, self._detect(one, detector) if followed is None else followed)
+            self._waiting.clear()
+        self._look_at_waiting(detector)
+        self._keep(frame, found)
+        self._looked_at = frame, found
+
+    def _look_at_waiting(self, detector: Detector) -> None:
+        for one in self._waiting:
+            self._keep(one, self._detect(one, detector))
+        self._waiting.clear()
+
+    def _detect(self, frame: Frame, detector: Detector) -> list[Detection]:
         with self._timed("faces"):
-            detections = detector.detect(frame)
+            return detector.detect(frame)
+
+    def _keep(self, frame: Frame, detections: list[Detection]) -> None:
+        """Links the faces to tracks and cuts them out at once: frames are too large to be kept."""
         with self._timed("crops"):
             numbers = self._linker.add(frame.index, frame.timestamp_us, detections)
             for track, detection in zip(numbers, detections, strict=True):
                 self._crops[track, frame.index] = crops.cut_crop(frame.pixels, detection, self._spec)
         self._timestamps_us[frame.index] = frame.timestamp_us
+
+    def _made(self, placed: list[clips.ClipIndices], *, num_wanted: int) -> tuple[Clip, ...]:
+        num_sampled = len(self._timestamps_us)
+        if num_sampled == 0:
+            raise DecodeError(f"None of the {num_wanted} frames that were tried could be decoded.")
+        if num_sampled < num_wanted:
+            self._damage.append(f"{num_wanted - num_sampled} of {num_wanted} frames could not be decoded")
+        found = self._linker.tracks
+        kept = tracks.tracks_to_keep(found, num_frames_sampled=num_sampled, max_tracks=self._spec.max_tracks)
+        if not kept:
+            but = f"; what looked like one in {len(self._crops)} of them did not last" if self._crops else ""
+            raise NoFaceError(f"No face was found in {num_sampled} sampled frames{but}.")
+        self._num_with_face = len({index for track in kept for index in found[track].detections})
+        made = [
+            self._clip(rank, track, number, indices)
+            for rank, track in enumerate(kept)
+            for number, indices in enumerate(placed)
+        ]
+        return tuple(clip for clip in made if clip.mask.any())
 
     def _clip(self, rank: int, track: int, number: int, indices: clips.ClipIndices) -> Clip:
         num_frames = self._spec.num_frames

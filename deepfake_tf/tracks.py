@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from deepfake_tf.faces import Detection
 
 # How far a face may seem to go between two frames, in its own sizes (distance of the centres plus the logarithm of the
@@ -10,6 +12,8 @@ from deepfake_tf.faces import Detection
 _REACH_AT_ONCE = 0.6
 _REACH_PER_SEC = 1.0
 _WIDEST_REACH = 1.5
+_LEAST_SEEN = 3
+_LEAST_SHARE_SEEN = 0.1
 
 
 @dataclass
@@ -85,9 +89,48 @@ def apart(one: Detection, other: Detection) -> float:
     return distance + abs(math.log(size / other_size))
 
 
-def most_prominent(tracks: list[Track], max_tracks: int) -> list[int]:
-    """Returns the numbers of the tracks to keep, the most prominent one first."""
-    return sorted(range(len(tracks)), key=lambda number: -tracks[number].prominence)[:max_tracks]
+def tracks_to_keep(tracks: list[Track], *, num_frames_sampled: int, max_tracks: int) -> list[int]:
+    """Returns the numbers of the tracks that are faces, the most prominent first.
+
+    What the detector takes for a face by mistake seldom lasts: a track must be seen in a tenth of the sampled frames,
+    though never in more than three.
+    """
+    least = min(_LEAST_SEEN, math.ceil(num_frames_sampled * _LEAST_SHARE_SEEN))
+    lasting = [number for number, track in enumerate(tracks) if len(track.detections) >= least]
+    return sorted(lasting, key=lambda number: -tracks[number].prominence)[:max_tracks]
+
+
+def follow(before: list[Detection], after: list[Detection], share: float) -> list[Detection] | None:
+    """Returns the faces of a frame between two that were looked at, on straight lines from the one to the other.
+
+    Args:
+        before: faces of the frame before.
+        after: faces of the frame after.
+        share: how far the frame lies from the one before to the one after, in [0, 1].
+
+    Returns:
+        The faces, or None if those before and after are not the same, so that the frame must be looked at itself.
+    """
+    if len(before) != len(after):
+        return None
+    free = list(after)
+    found = []
+    for one in before:
+        other = min(free, key=lambda candidate: apart(one, candidate))
+        if apart(one, other) > _REACH_AT_ONCE:
+            return None
+        free.remove(other)
+        found.append(_between(one, other, share))
+    return found
+
+
+def _between(one: Detection, other: Detection, share: float) -> Detection:
+    left, top, right, bottom = (a + (b - a) * share for a, b in zip(one.box_xyxy_px, other.box_xyxy_px, strict=True))
+    return Detection(
+        box_xyxy_px=(left, top, right, bottom),
+        confidence=min(one.confidence, other.confidence),
+        keypoints_px=one.keypoints_px + (other.keypoints_px - one.keypoints_px) * np.float32(share),
+    )
 
 
 def _centre(one: Detection) -> tuple[float, float]:

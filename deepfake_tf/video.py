@@ -35,6 +35,8 @@ _CODECS_THAT_SKIP = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"}
 _ROLES = {"h264": h264_role, "hevc": hevc_role}
 _PROGRESSIVE_ORDERS = {0, 1}
 _WIDEST_SAMPLE_ASPECT = 10
+_SHORT_OF_HEADER = 0.9
+_FRAMES_OFF = 3
 _USUAL_TICK_SEC = Fraction(1, 25)
 
 
@@ -101,6 +103,7 @@ class Video:
     Attributes:
         info: what it holds; its width and height are right once a frame was decoded.
         timeline: its frames in order of presentation.
+        num_damaged_packets: met so far while decoding.
     """
 
     def __init__(self, path: Path, *, limits: Limits | None = None, check: Callable[[], None] = lambda: None) -> None:
@@ -120,6 +123,7 @@ class Video:
         self._limits = limits or Limits()
         self._check = check
         self._has_times = True
+        self.num_damaged_packets = 0
         _check_bytes(path, self._limits)
         with _open(path) as container:
             stream = _video_stream(container, path)
@@ -143,13 +147,14 @@ class Video:
                     self._has_times &= packet.pts is not None
                     packets.append(read(packet))
         except av.FFmpegError as error:
-            damage = f"reading stopped after {len(packets)} frames: {_reason(error)}"
+            damage = f"reading stopped after {len(packets)} frames ({_reason(error)})"
         if not packets:
             raise DecodeError(
                 f"{self._path.name} holds no frame of its {stream.codec_context.name} video. {damage}".strip()
             )
         if self._has_times:
-            return Timeline(packets, stream.time_base or _USUAL_TICK_SEC), damage
+            timeline = Timeline(packets, stream.time_base or _USUAL_TICK_SEC)
+            return timeline, damage or _what_is_missing(container, stream, timeline)
         # Some AVI files and bare streams do not say when a frame is shown: then they are counted.
         numbered = [PacketInfo(number, True, True) for number in range(len(packets))]
         return Timeline(numbered, 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC), damage
@@ -169,7 +174,10 @@ class Video:
             sample_aspect = _sample_aspect(stream)
             for number, picture in enumerate(self._pictures(container, stream, wanted)):
                 index = self._index(number, picture)
-                if index in missing:
+                if picture.is_corrupt:
+                    # The decoder filled gaps with guesses: traces that are not the video's own.
+                    missing.discard(index)
+                elif index in missing:
                     missing.remove(index)
                     _check_size(picture.width, picture.height, self._limits)
                     frame = Frame(picture, index, self.timeline.timestamp_us(index), sample_aspect)
@@ -217,7 +225,7 @@ class Video:
                 raise
             except av.FFmpegError:
                 # A damaged packet costs its frame; the decoder goes on with the next.
-                continue
+                self.num_damaged_packets += 1
 
 
 def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
@@ -257,8 +265,14 @@ class _Deinterlacer:
 def _open(path: Path) -> InputContainer:
     try:
         return av.open(str(path), options=dict(_OPEN_OPTIONS))
+    except av.InvalidDataError as error:
+        raise DecodeError(
+            f"{path.name} is no video, or its header is missing, as in a file that was cut short while it was written."
+        ) from error
+    except av.ArgumentError as error:
+        raise DecodeError(f"{path.name} is no video: it is of a kind of file that is not read here.") from error
     except av.FFmpegError as error:
-        raise DecodeError(f"{path.name} is no video that can be read ({_reason(error)}).") from error
+        raise DecodeError(f"{path.name} cannot be read as a video ({_reason(error)}).") from error
 
 
 def _reason(error: av.FFmpegError) -> str:
@@ -269,8 +283,8 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream that is no cover picture, preferring one that is marked as the default."""
     streams = [one for one in container.streams.video if not one.disposition & one.disposition.__class__.attached_pic]
     if not streams:
-        held = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-        raise DecodeError(f"{path.name} has no video stream (it holds: {held}).")
+        held = ", ".join(sorted({one.type for one in container.streams})) or "none"
+        raise DecodeError(f"{path.name} has no video stream (its streams: {held}).")
     stream = max(streams, key=lambda one: bool(one.disposition & one.disposition.__class__.default))
     if stream.codec_context is None:
         raise DecodeError(f"{path.name} is encoded with a codec that cannot be decoded here.")
@@ -298,6 +312,20 @@ def _length_size(context: CodecContext) -> int:
     if len(header) > position and header[0] == 1:
         return (header[position] & 3) + 1
     return 0
+
+
+def _what_is_missing(container: InputContainer, stream: VideoStream, timeline: Timeline) -> str:
+    """Says so if the file holds clearly less than its header tells."""
+    if stream.frames > 0:
+        num_missing = stream.frames - len(timeline)
+        # Headers are off by a frame or two in files that are whole.
+        is_short = num_missing > _FRAMES_OFF and len(timeline) < stream.frames * _SHORT_OF_HEADER
+        return f"the file ends after {len(timeline)} of {stream.frames} frames" if is_short else ""
+    end_sec = float(timeline.times[-1] * timeline.tick_sec)
+    told_sec = (container.duration or 0) / av.time_base
+    if told_sec * _SHORT_OF_HEADER > end_sec + _FRAMES_OFF / float(stream.average_rate or 1):
+        return f"the file ends at {end_sec:.2f} s of {told_sec:.2f} s"
+    return ""
 
 
 def _tick(picture: av.VideoFrame) -> Fraction:
