@@ -5,9 +5,11 @@ with Detector.load("servables/detector") as detector:
     print(detector.judge("x.mp4"))
 """
 
+import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -104,6 +106,29 @@ class Detector:
             logits = self._predict(extraction.clips, spec, tell, end)
         timing_ms = {PREDICT_STAGE: (time.perf_counter() - begin) * 1000} if extraction.clips else {}
         return verdict.decide(extraction, logits, spec, timing_ms=timing_ms, request_id=request_id)
+
+    def judge_all(
+        self, paths: Sequence[str | Path], *, num_threads: int = 1, on_progress: Progress | None = None
+    ) -> Iterator[Verdict]:
+        """Judges many videos.
+
+        Args:
+            paths: the files.
+            num_threads: videos judged at a time; more than one is of use with a pool.
+            on_progress: is told how far single videos are, from several threads.
+
+        Yields:
+            Their verdicts, in order.
+
+        Raises:
+            DeepfakeError: as `judge`.
+        """
+        judge = functools.partial(self.judge, on_progress=on_progress)
+        with ThreadPoolExecutor(num_threads) as threads:
+            try:
+                yield from threads.map(judge, paths)
+            finally:
+                threads.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """Lets go of the model; the pool stays the caller's."""

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from deepfake_tf import schema
+from deepfake_tf import schema, training
 from deepfake_tf.errors import ConfigError, DataError, ServableError
 from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
 from deepfake_tf.schema import Calibration, ClipSpec, ServableSpec
@@ -60,8 +60,6 @@ def export_servable(
         ConfigError: the version is there already, or no such run is.
         ServableError: the exported model does not give the trained model's logits.
     """
-    from deepfake_tf import training
-
     model, run = training.load_run(run_dir)
     spec = _spec_of_run(run, Path(base_path).resolve().name)
     source = {"spec": _without_version(spec), "weights_sha256": _weights_sha256(model)}
@@ -314,8 +312,9 @@ def _without_version(spec: ServableSpec) -> dict[str, Any]:
 
 def _weights_sha256(model: keras.Model) -> str:
     digest = hashlib.sha256()
-    for variable in model.variables:
-        digest.update(f"{variable.path} {variable.shape}".encode())
+    # Without names, which Keras numbers anew in each process, and without the state of random generators.
+    for variable in model.weights:
+        digest.update(f"{variable.shape} {variable.dtype}".encode())
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
     return digest.hexdigest()
 

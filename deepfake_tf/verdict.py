@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from deepfake_tf.schema import Calibration, Clip, Outcome, ServableSpec
 
 JOINING_RULES = ("mean", "max_track")
 """How clip logits make a video's logit: the mean over all clips, or the highest of the tracks' means."""
+
+MAX_CLIPS_SHOWN = 8
+"""Of one face, in a description; JSON holds them all."""
 
 
 class Answer(StrEnum):
@@ -104,6 +107,31 @@ class Verdict:
             timingMs=dict(self.timing_ms),
             requestId=self.request_id,
         )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the verdict that `to_json` wrote.
+
+        Raises:
+            ValueError: it is none, or says something that this release does not know.
+        """
+        try:
+            model = values.get("model", {})
+            return cls(
+                verdict=Answer(values["verdict"]),
+                outcome=Outcome(values["outcome"]),
+                reason=values.get("reason", ""),
+                score=values.get("score"),
+                threshold=values["threshold"],
+                band=values["band"],
+                coverage=values["coverage"],
+                tracks=tuple(_track_from_json(track) for track in values.get("tracks", [])),
+                model=ModelId(model.get("name", ""), int(model["version"]), model.get("specHash", "")),
+                timing_ms=values.get("timingMs", {}),
+                request_id=values.get("requestId", ""),
+            )
+        except KeyError as error:
+            raise ValueError(f"A verdict lacks {error}. Is the other side of another release?") from error
 
 
 class Extracted(Protocol):
@@ -214,6 +242,18 @@ def decide(
     )
 
 
+def describe(verdict: Verdict) -> list[str]:
+    """Returns a verdict as lines for people: the answer with its reason, then each face, then what it rests on."""
+    lines = [f"{verdict.verdict}, {verdict.reason}" if verdict.reason else str(verdict.verdict)]
+    for track in verdict.tracks:
+        parts = [f"{clip.start_sec:.1f}-{clip.end_sec:.1f} s: {clip.score:.2f}" for clip in track.clips]
+        more = [f"{len(parts) - MAX_CLIPS_SHOWN} more"] if len(parts) > MAX_CLIPS_SHOWN else []
+        lines.append(f"  face {track.id + 1}: score {track.score:.3f} ({', '.join(parts[:MAX_CLIPS_SHOWN] + more)})")
+    seen = f"a face in {verdict.coverage:.0%} of the frames looked at; " if verdict.tracks else ""
+    took = f"{sum(verdict.timing_ms.values()) / 1000:.1f} s"
+    return [*lines, f"  {seen}model {verdict.model.name} version {verdict.model.version}; {took}"]
+
+
 def _check_logits(logits: NDArray[np.float64], num_clips: int) -> None:
     if logits.shape != (num_clips,) or not np.all(np.isfinite(logits)):
         raise ServableError(
@@ -254,6 +294,11 @@ def _reason(said: Answer | None, value: float | None, spec: ServableSpec) -> str
 def _track_to_json(track: TrackScore) -> dict[str, Any]:
     clips = [{"startSec": clip.start_sec, "endSec": clip.end_sec, "score": clip.score} for clip in track.clips]
     return _without_empty(id=track.id, score=track.score, clips=clips)
+
+
+def _track_from_json(values: Mapping[str, Any]) -> TrackScore:
+    clips = tuple(ClipScore(clip["startSec"], clip["endSec"], clip["score"]) for clip in values.get("clips", []))
+    return TrackScore(id=values["id"], score=values["score"], clips=clips)
 
 
 def _without_empty(**values: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python -m serving.client x.mp4 y.mp4 --target localhost:50051 [--json]
 
-It needs grpcio, protobuf and rich, no TensorFlow. As a library:
+It needs grpcio, numpy, protobuf and rich, no TensorFlow. As a library:
 
     with Client("localhost:50051") as client:
         print(client.analyze("x.mp4").verdict)
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Self
 import grpc
 from google.protobuf import json_format
 
-from deepfake_tf import command, schema
+from deepfake_tf import command, schema, verdict
 from deepfake_tf.errors import ConfigError
+from deepfake_tf.verdict import Answer, Verdict
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 
 if TYPE_CHECKING:
@@ -30,18 +31,16 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 512 * 1024
 UPLOAD_STAGE = "upload"
 DEFAULT_DEADLINE_SEC = 900.0
-MAX_CLIPS_SHOWN = 8
 
 Progress = Callable[[str, float], None]
 """Takes the name of a stage and the share of it that is done, in [0, 1]."""
 
-_Answer = detection_pb2.Verdict.Answer
 _STYLES = {
-    _Answer.REAL: "bold green",
-    _Answer.FAKE: "bold red",
-    _Answer.INCONCLUSIVE: "bold yellow",
-    _Answer.NO_FACE: "bold yellow",
-    _Answer.UNREADABLE: "bold yellow",
+    Answer.REAL: "bold green",
+    Answer.FAKE: "bold red",
+    Answer.INCONCLUSIVE: "bold yellow",
+    Answer.NO_FACE: "bold yellow",
+    Answer.UNREADABLE: "bold yellow",
 }
 
 
@@ -77,7 +76,7 @@ class Client:
         on_progress: Progress | None = None,
         deadline_sec: float = DEFAULT_DEADLINE_SEC,
         request_id: str = "",
-    ) -> detection_pb2.Verdict:
+    ) -> Verdict:
         """Has one video judged.
 
         Args:
@@ -130,8 +129,8 @@ def _requests(
             tell(UPLOAD_STAGE, min(1.0, num_bytes / max(1, options.size_bytes)))
 
 
-def _verdict(events: Iterator[detection_pb2.AnalyzeEvent], tell: Progress) -> detection_pb2.Verdict:
-    verdict = None
+def _verdict(events: Iterator[detection_pb2.AnalyzeEvent], tell: Progress) -> Verdict:
+    message = None
     for event in events:
         kind = event.WhichOneof("event")
         if kind == "received":
@@ -139,10 +138,13 @@ def _verdict(events: Iterator[detection_pb2.AnalyzeEvent], tell: Progress) -> de
         elif kind == "progress":
             tell(event.progress.stage, event.progress.fraction)
         elif kind == "verdict":
-            verdict = event.verdict
-    if verdict is None:
+            message = event.verdict
+    if message is None:
         raise CallError(grpc.StatusCode.INTERNAL, "the gateway ended the call without a verdict")
-    return verdict
+    try:
+        return Verdict.from_json(json_format.MessageToDict(message))
+    except ValueError as error:
+        raise CallError(grpc.StatusCode.INTERNAL, str(error)) from error
 
 
 def _sha256(path: Path) -> str:
@@ -176,24 +178,22 @@ def _submit(arguments: argparse.Namespace) -> int:
     with Client(arguments.target) as client:
         for path in arguments.videos:
             result = _judge(client, path, arguments.deadline_sec, err)
-            num_failed += result.HasField("failure")
+            num_failed += isinstance(result, CallError)
             if arguments.json:
-                out.out(json.dumps(json_format.MessageToDict(result)), highlight=False)
+                out.out(_to_json(str(path), result), highlight=False)
             else:
-                _print_result(result, out)
+                _print_result(str(path), result, out)
     if len(arguments.videos) > 1:
         err.print(f"{len(arguments.videos) - num_failed} of {len(arguments.videos)} videos have a verdict")
     return command.SOME_FAILED if num_failed else command.DONE
 
 
-def _judge(client: Client, path: Path, deadline_sec: float, console: "Console") -> detection_pb2.VideoResult:
+def _judge(client: Client, path: Path, deadline_sec: float, console: "Console") -> Verdict | CallError:
     with _ProgressBar(console, path.name) as bar:
         try:
-            verdict = client.analyze(path, on_progress=bar.tell, deadline_sec=deadline_sec)
-            return detection_pb2.VideoResult(name=str(path), verdict=verdict)
+            return client.analyze(path, on_progress=bar.tell, deadline_sec=deadline_sec)
         except CallError as error:
-            failure = detection_pb2.Failure(code=error.code.name, message=str(error))
-            return detection_pb2.VideoResult(name=str(path), failure=failure)
+            return error
 
 
 class _ProgressBar:
@@ -221,34 +221,25 @@ class _ProgressBar:
         self._progress.stop()
 
 
-def _print_result(result: detection_pb2.VideoResult, console: "Console") -> None:
+def _print_result(name: str, result: Verdict | CallError, console: "Console") -> None:
     from rich.text import Text
 
-    line = Text(f"{result.name}: ")
-    if result.HasField("failure"):
-        console.print(
-            line.append("no verdict", "bold red").append(f", {result.failure.code}: {result.failure.message}")
-        )
+    line = Text(f"{name}: ")
+    if isinstance(result, CallError):
+        console.print(line.append("no verdict", "bold red").append(f", {result.code.name}: {result}"))
         return
-    verdict = result.verdict
-    line.append(_Answer.Name(verdict.verdict), _STYLES.get(verdict.verdict, "bold"))
-    console.print(line.append(f", {verdict.reason}"))
-    for detail in details(verdict):
-        console.print(Text(f"  {detail}"))
+    first, *others = verdict.describe(result)
+    word = str(result.verdict)
+    console.print(line.append(word, _STYLES[result.verdict]).append(first.removeprefix(word)))
+    for other in others:
+        console.print(Text(other))
 
 
-def details(verdict: detection_pb2.Verdict) -> list[str]:
-    """Returns what else a verdict holds as lines for people."""
-    lines = []
-    for track in verdict.tracks:
-        parts = [f"{clip.start_sec:.1f}-{clip.end_sec:.1f} s: {clip.score:.2f}" for clip in track.clips]
-        more = [f"{len(parts) - MAX_CLIPS_SHOWN} more, see --json"] if len(parts) > MAX_CLIPS_SHOWN else []
-        clips = ", ".join(parts[:MAX_CLIPS_SHOWN] + more)
-        lines.append(f"face {track.id + 1}: score {track.score:.3f} ({clips})")
-    took = f"{sum(verdict.timing_ms.values()) / 1000:.1f} s"
-    model = f"model {verdict.model.name} version {verdict.model.version}"
-    seen = f"a face in {verdict.coverage:.0%} of the frames looked at; " if verdict.tracks else ""
-    return [*lines, f"{seen}{model}; {took}"]
+def _to_json(name: str, result: Verdict | CallError) -> str:
+    """Returns one line: the canonical JSON of a VideoResult."""
+    if isinstance(result, CallError):
+        return json.dumps({"name": name, "failure": {"code": result.code.name, "message": str(result)}})
+    return json.dumps({"name": name, "verdict": result.to_json()})
 
 
 if __name__ == "__main__":

@@ -13,12 +13,19 @@ SPEC = ServableSpec(
 )
 
 
+def plugin_settings(kind, name):
+    """Settings of the plugin's tiny variant."""
+    from deepfake_tf import plugins
+
+    return plugins.load(kind, name).TINY
+
+
 def tiny_model(*, head="lstm", seed=3):
     """An untrained network whose logits differ well between clips."""
     import keras
 
-    from deepfake_tf import plugins
-    from deepfake_tf.model import ModelSettings, build_model
+    from deepfake_tf.model import build_model
+    from deepfake_tf.settings import ModelSettings
 
     keras.utils.set_random_seed(seed)
     settings = ModelSettings(
@@ -26,8 +33,8 @@ def tiny_model(*, head="lstm", seed=3):
         head=head,
         num_frames=CLIP_SPEC.num_frames,
         image_size=CLIP_SPEC.crop_size_px,
-        backbone_settings=plugins.load("backbones", "small_cnn").TINY,
-        head_settings=plugins.load("heads", head).TINY,
+        backbone_settings=plugin_settings("backbones", "small_cnn"),
+        head_settings=plugin_settings("heads", head),
     )
     model = build_model(settings)
     rng = np.random.default_rng(seed)

@@ -129,3 +129,23 @@ def test_decide_without_clips_has_no_score(outcome):
 def test_decide_refuses_a_broken_model(logits):
     with pytest.raises(ServableError, match="one finite logit for each of 1 clips"):
         verdict.decide(Extracted(clips=(clip(),)), logits, SPEC)
+
+
+def test_describe_is_for_people():
+    extraction = Extracted(clips=tuple(clip(0, 10**6 * number) for number in range(10)), coverage=0.5)
+    lines = verdict.describe(verdict.decide(extraction, [2.0] * 10, SPEC, timing_ms={"predict": 1500.0}))
+    assert lines[0] == "FAKE, score 0.881 is at or above the threshold 0.5"
+    assert lines[1].startswith("  face 1: score 0.881 (0.0-0.5 s: 0.88, 1.0-1.5 s: 0.88, ")
+    assert lines[1].endswith(", 2 more)")
+    assert lines[2] == "  a face in 50% of the frames looked at; model detector version 7; 1.5 s"
+    without = verdict.decide(Extracted(outcome=Outcome.NO_FACE, reason="No face."), [], SPEC)
+    assert verdict.describe(without) == ["NO_FACE, No face", "  model detector version 7; 0.0 s"]
+
+
+def test_a_verdict_of_another_release_is_refused():
+    values = verdict.decide(Extracted(clips=(clip(),)), [1.0], SPEC).to_json()
+    with pytest.raises(ValueError, match="MAYBE"):
+        verdict.Verdict.from_json({**values, "verdict": "MAYBE"})
+    del values["threshold"]
+    with pytest.raises(ValueError, match="lacks 'threshold'"):
+        verdict.Verdict.from_json(values)

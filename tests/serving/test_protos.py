@@ -37,6 +37,7 @@ VERDICTS = st.builds(
 @given(VERDICTS)
 def test_verdict_json_is_the_messages_canonical_json(verdict):
     assert json_format.MessageToDict(to_message(verdict)) == verdict.to_json()
+    assert Verdict.from_json(verdict.to_json()) == verdict
 
 
 def test_the_protocol_has_our_words():

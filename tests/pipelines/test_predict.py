@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from pipelines import predict
+from tests import servables
+from tests.serving import videos
+
+
+@pytest.fixture(scope="module")
+def base_path(tmp_path_factory):
+    base = tmp_path_factory.mktemp("servables") / "detector"
+    servables.tiny_servable(base)
+    return base
+
+
+@pytest.mark.slow
+def test_predict_judges_a_folder(base_path, tmp_path, capsys):
+    videos.face_video(tmp_path / "a.mp4")
+    (tmp_path / "sub").mkdir()
+    videos.faceless_video(tmp_path / "sub" / "b.mp4")
+    (tmp_path / "notes.txt").write_text("not a video")
+    assert predict.main([str(base_path), str(tmp_path), "--workers", "1"]) == 0
+    out, err = capsys.readouterr()
+    heads = [line for line in out.splitlines() if not line.startswith(" ")]
+    assert [line.rpartition("/")[2].split(",")[0].split(":")[0] for line in heads] == ["a.mp4", "b.mp4"]
+    assert "b.mp4: NO_FACE, " in out
+    assert err.endswith("2 videos: 1 FAKE, 1 NO_FACE\n")
+
+
+@pytest.mark.slow
+def test_predict_prints_json(base_path, tmp_path, capsys):
+    video = tmp_path / "text.mp4"
+    video.write_text("not a video")
+    assert predict.main([str(base_path), str(video), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["name"] == str(video)
+    assert made["verdict"]["verdict"] == "UNREADABLE"
+    assert "score" not in made["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["servables/absent", "pyproject.toml"], "A model is named by its folder"),
+        (["servables/absent", "absent.mp4"], "There is no such file or folder. Received: absent.mp4"),
+        (["servables/absent", "docker"], "There are no video files in docker."),
+    ],
+)
+def test_wrong_use_is_one_line(arguments, message, capsys):
+    assert predict.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}")
+    assert len(err.splitlines()) == 1
