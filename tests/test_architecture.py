@@ -14,8 +14,9 @@ TABLE = [
     ["errors"],
     ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
     [
-        *["assets", "manifest", "layouts", "splits", "workers", "timeline", "video", "faces", "tracks", "clips", "crops"],
-        *["augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
+        *["assets", "manifest", "layouts", "splits", "workers"],
+        *["timeline", "video", "faces", "tracks", "clips", "crops"],
+        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
     ],
     ["extraction", "records", "data_folder", "predictors", "detector"],
     ["runners", "clip_table"],

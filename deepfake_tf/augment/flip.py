@@ -10,7 +10,7 @@ from deepfake_tf.augment import ClipArray
 
 @dataclass(frozen=True)
 class Op:
-    """Mirrors every frame of the clip, or none.
+    """Mirrors every frame left to right, or none.
 
     Attributes:
         probability: chance of it, in [0, 1].
@@ -21,6 +21,11 @@ class Op:
 
     def __call__(self, clip: ClipArray, seed: int) -> ClipArray:
         """Returns the clip or its mirror picture, uint8 [T, H, W, 3]."""
-        if np.random.default_rng(seed).random() < self.probability:
-            return np.ascontiguousarray(clip[:, :, ::-1])
-        return clip
+        if np.random.default_rng(seed).random() >= self.probability:
+            return clip
+        import cv2
+
+        mirrored = np.empty_like(clip)
+        for frame, target in zip(clip, mirrored, strict=True):
+            cv2.flip(frame, 1, dst=target)
+        return mirrored

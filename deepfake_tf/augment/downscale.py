@@ -1,0 +1,23 @@
+"""Shrinks a clip and brings it back to its size, which loses fine detail."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deepfake_tf.augment._albumentations import AlbumentationsOp
+
+
+@dataclass(frozen=True)
+class Op(AlbumentationsOp):
+    """Shrinks every frame and enlarges it again.
+
+    Attributes:
+        scale: range of the smaller size, as a share of the full one.
+    """
+
+    scale: tuple[float, float] = (0.3, 0.9)
+
+    def transform(self) -> Any:
+        """Returns Albumentations' Downscale."""
+        import albumentations
+
+        return albumentations.Downscale(scale_range=self.scale, p=self.probability)

@@ -1,0 +1,245 @@
+"""Self-blended fakes: a real clip whose face is blended with a changed copy of itself.
+
+    clip --two copies--> source, target --change one of them, move the source--> blend the source's face into the target
+
+What every face swap leaves behind is there, without any fake to learn from: a seam around the face, two colours, two
+sharpnesses, two histories of compression. After the ideas of Shiohara and Yamasaki, "Detecting Deepfakes with
+Self-Blended Images" (CVPR 2022), and for video of Nguyen et al., "FakeSTormer" (ICCV 2025): everything is drawn once
+per clip and follows the face through it, with an optional tremble.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_tf import face_regions
+from deepfake_tf.errors import ConfigError
+
+ClipArray = NDArray[np.uint8]
+Random = np.random.Generator
+
+# Below this mean difference inside the seam a fake shows nothing to learn from.
+_LEAST_TRACE = 1.2
+_MAX_TRIES = 4
+
+
+@dataclass(frozen=True)
+class Blend:
+    """One self-blended fake.
+
+    Attributes:
+        clip: uint8 [T, H, W, 3] RGB.
+        weights: float32 [T, H, W] in [0, 1], the source's share at each pixel.
+    """
+
+    clip: ClipArray
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SelfBlend:
+    """Makes self-blended fakes.
+
+    Attributes:
+        shapes: regions to blend, see face_regions.OUTLINES; one is drawn per clip.
+        strengths: shares of the source in the middle of the region; one is drawn per clip.
+        colour: how far colours are driven apart; 1 is about 20 grey levels at most.
+        sharpness: whether sharpness, resolution or compression of the two copies may differ.
+        max_shift: largest shift of the source, as a share of the crop.
+        max_zoom: largest change of the source's size, as a share.
+        tremble: chance that seam, position and strength tremble from frame to frame, in [0, 1].
+    """
+
+    shapes: tuple[str, ...] = ("face", "face", "face_and_forehead", "inner_face", "oval", "lower_face")
+    strengths: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
+    colour: float = 1.0
+    sharpness: bool = True
+    max_shift: float = 0.025
+    max_zoom: float = 0.05
+    tremble: float = 0.3
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.shapes) - set(face_regions.OUTLINES))
+        if unknown or not self.shapes:
+            known = ", ".join(face_regions.OUTLINES)
+            raise ConfigError(f"shapes must be some of {known}. Received: {', '.join(self.shapes) or 'none'}")
+        if not self.strengths or not all(0 < one <= 1 for one in self.strengths):
+            raise ConfigError(f"strengths must lie in (0, 1]. Received: {self.strengths}")
+
+    def __call__(
+        self, clip: ClipArray, seed: int, *, keypoints_px: NDArray | None = None, mask: NDArray | None = None
+    ) -> Blend:
+        """Blends a real clip with itself.
+
+        Args:
+            clip: uint8 [T, H, W, 3] RGB, H = W; it is not changed. T is 1 for a photograph.
+            seed: 0 or more; the same seed gives the same fake.
+            keypoints_px: float32 [T, 6, 2], BlazeFace's, in pixels of the crop; those of a typical crop if None.
+            mask: bool [T], which frames are there; all if None. The others stay as they are.
+
+        Returns:
+            The fake and where it was blended.
+        """
+        there = np.ones(len(clip), bool) if mask is None else np.asarray(mask, bool)
+        keypoints = face_regions.fill_in(keypoints_px, there, len(clip), clip.shape[1])
+        look_at = int(np.argmax(there))
+        for attempt in range(_MAX_TRIES):
+            made, target = self._blend(clip, keypoints, np.random.default_rng([seed, attempt]))
+            if _trace(made, target, look_at) >= _LEAST_TRACE:
+                break
+        made.clip[~there], made.weights[~there] = clip[~there], 0
+        return made
+
+    def _blend(self, clip: ClipArray, keypoints: NDArray, random: Random) -> tuple[Blend, ClipArray]:
+        """Returns a fake and the target that the source was blended into."""
+        size = clip.shape[1]
+        trembles = random.random() < self.tremble
+        shape = self.shapes[random.integers(len(self.shapes))]
+        # Every draw is made whatever the others say, so that one setting does not reshuffle the rest.
+        weights = _weights(shape, keypoints, size, random, 0.012 if trembles else 0.0)
+        strength = self.strengths[random.integers(len(self.strengths))]
+        flicker = 1 + random.uniform(-0.15, 0.15, len(clip)) * trembles
+        weights *= np.minimum(strength * flicker, 1).astype(np.float32)[:, None, None]
+        changed = self._change(clip, random)
+        source, target = (changed, clip) if random.random() < 0.5 else (clip, changed)
+        source = self._move(source, keypoints, random, 0.006 if trembles else 0.0)
+        return Blend(_mix(source, target, weights), weights), target
+
+    def _change(self, clip: ClipArray, random: Random) -> ClipArray:
+        """Returns the copy whose colours, sharpness or history differ."""
+        changed = _recolour(clip, random, self.colour)
+        kind = _SHARPNESS[random.integers(len(_SHARPNESS))]
+        amount = random.random()
+        return _each(changed, lambda frame: kind(frame, amount)) if self.sharpness else changed
+
+    def _move(self, clip: ClipArray, keypoints: NDArray, random: Random, tremble: float) -> ClipArray:
+        """Shifts and zooms the source about the face's middle: its features no longer fit the target's."""
+        import cv2
+
+        size = clip.shape[1]
+        shift = random.uniform(-self.max_shift, self.max_shift, 2) * size
+        zoom = 1 + random.uniform(-self.max_zoom, self.max_zoom, 2)
+        shaking = random.normal(0, 1, (len(clip), 2)) * tremble * size
+        moved = np.empty_like(clip)
+        for number, frame in enumerate(clip):
+            middle = keypoints[number].mean(axis=0)
+            matrix = np.column_stack([np.diag(zoom), middle - zoom * middle + shift + shaking[number]])
+            cv2.warpAffine(
+                frame,
+                matrix,
+                (size, size),
+                dst=moved[number],
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT_101,
+            )
+        return moved
+
+
+# The region -----------------------------------------------------------------------------------------------------------
+
+
+def _weights(shape: str, keypoints: NDArray, size: int, random: Random, tremble: float) -> NDArray[np.float32]:
+    """Returns the source's share, float32 [T, H, W]: a deformed outline of the face with a soft edge."""
+    import cv2
+
+    # From a hard seam, one pixel wide, to one that fades over a quarter of the face.
+    softness = float(np.exp(random.uniform(np.log(0.006), np.log(0.05))))
+    outline = _deform(face_regions.OUTLINES[shape], softness, random)
+    shaken = keypoints + random.normal(0, 1, (len(keypoints), 1, 2)) * tremble * size
+    regions = face_regions.draw(face_regions.place(outline, shaken), size)
+    return np.stack([cv2.GaussianBlur(region, (0, 0), softness * size) for region in regions]) * np.float32(1 / 255)
+
+
+def _deform(outline: NDArray, softness: float, random: Random) -> NDArray[np.float32]:
+    """Returns the outline with more points, scaled and pushed about by a smooth field: elastic deformation."""
+    import cv2
+
+    closed = np.concatenate([outline, outline[:1]])
+    dense = np.concatenate([np.linspace(a, b, 4, endpoint=False) for a, b in zip(closed[:-1], closed[1:], strict=True)])
+    middle = dense.mean(axis=0)
+    # A coarse field over the face, read between its nodes.
+    field = random.normal(0, random.uniform(0.03, 0.1), (5, 5, 2)).astype(np.float32)
+    at = ((dense - (-1.2, -1.2)) / (2.4, 3.2) * 4).astype(np.float32)
+    push = cv2.remap(field, at[:, None, 0], at[:, None, 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # Smaller by what the soft edge adds, half a face being a quarter of the crop: the seam stays inside the face.
+    scale = random.uniform(0.92, 1.06, 2) - 3 * softness
+    return ((dense - middle) * scale + middle + push[:, 0]).astype(np.float32)
+
+
+def _mix(source: ClipArray, target: ClipArray, weights: NDArray[np.float32]) -> ClipArray:
+    import cv2
+
+    mixed = np.empty_like(target)
+    for number, weight in enumerate(weights):
+        cv2.blendLinear(source[number], target[number], weight, 1 - weight, dst=mixed[number])
+    return mixed
+
+
+def _trace(made: Blend, target: ClipArray, number: int) -> float:
+    """Returns how much the source differs from what it was blended into, on average in one frame, in grey levels."""
+    inside = made.weights[number] > 0.1
+    if not inside.any():
+        return 0.0
+    return float(np.abs(made.clip[number][inside].astype(np.int16) - target[number][inside]).mean())
+
+
+# What differs between the two copies ----------------------------------------------------------------------------------
+
+
+def _recolour(clip: ClipArray, random: Random, amount: float) -> ClipArray:
+    """Turns hue, changes saturation, contrast and each channel's level: one matrix for all pixels."""
+    import cv2
+
+    if not amount:
+        return clip.copy()
+    weights = np.array([0.299, 0.587, 0.114])
+    saturation = 1 + random.uniform(-0.25, 0.25) * amount
+    colour = saturation * np.eye(3) + (1 - saturation) * np.tile(weights, (3, 1))
+    contrast = 1 + random.uniform(-0.12, 0.12) * amount
+    gains = 1 + random.uniform(-0.05, 0.05, 3) * amount
+    matrix = gains[:, None] * contrast * colour
+    levels = random.uniform(-8, 8, 3) * amount + random.uniform(-10, 10) * amount + 110 * (1 - contrast)
+    rows = clip.reshape(-1, clip.shape[2], 3)
+    changed = cv2.transform(rows, np.column_stack([matrix, levels]))
+    return np.asarray(changed, np.uint8).reshape(clip.shape)
+
+
+def _each(clip: ClipArray, change: Callable[[NDArray], NDArray]) -> ClipArray:
+    return np.stack([change(frame) for frame in clip])
+
+
+def _blurred(frame: NDArray, amount: float) -> NDArray:
+    import cv2
+
+    return cv2.GaussianBlur(frame, (0, 0), (0.003 + 0.005 * amount) * len(frame))
+
+
+def _shrunk(frame: NDArray, amount: float) -> NDArray:
+    import cv2
+
+    size = len(frame)
+    small = cv2.resize(frame, (round(size * (0.7 - 0.35 * amount)),) * 2, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _sharpened(frame: NDArray, amount: float) -> NDArray:
+    import cv2
+
+    strength = 0.5 + amount
+    return cv2.addWeighted(frame, 1 + strength, cv2.GaussianBlur(frame, (0, 0), 1.2), -strength, 0)
+
+
+def _compressed(frame: NDArray, amount: float) -> NDArray:
+    import cv2
+
+    _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, round(65 - 35 * amount)])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
+def _unchanged(frame: NDArray, amount: float) -> NDArray:
+    return frame
+
+
+_SHARPNESS = (_blurred, _shrunk, _sharpened, _compressed, _unchanged)

@@ -1,0 +1,125 @@
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_tf import face_regions
+from deepfake_tf.blending import SelfBlend
+from deepfake_tf.errors import ConfigError
+
+SIZE = 96
+SEEDS = range(40)
+
+
+def make_frame(seed=0):
+    """A picture with coarse and fine detail."""
+    random = np.random.default_rng(seed)
+    coarse = cv2.resize(
+        random.integers(40, 216, (6, 6, 3), dtype=np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC
+    )
+    fine = random.normal(0, 12, coarse.shape)
+    return np.clip(coarse + fine, 0, 255).astype(np.uint8)
+
+
+def make_still_clip(num_frames=4):
+    return np.repeat(make_frame()[None], num_frames, axis=0)
+
+
+def make_keypoints(num_frames=4):
+    return np.repeat(face_regions.TYPICAL_KEYPOINTS[None] * SIZE, num_frames, axis=0)
+
+
+@pytest.mark.parametrize("num_frames", [1, 4])
+def test_shapes_types_and_the_clip_is_not_touched(num_frames):
+    clip = make_still_clip(num_frames)
+    before = clip.copy()
+    made = SelfBlend()(clip, 0, keypoints_px=make_keypoints(num_frames))
+    assert made.clip.shape == clip.shape
+    assert made.clip.dtype == np.uint8
+    assert made.weights.shape == clip.shape[:3]
+    assert made.weights.dtype == np.float32
+    assert 0 <= made.weights.min() <= made.weights.max() <= 1
+    np.testing.assert_array_equal(clip, before)
+
+
+def test_same_seed_same_fake_and_seeds_differ():
+    clip = make_still_clip()
+    made = [SelfBlend()(clip, seed).clip.tobytes() for seed in SEEDS]
+    assert made == [SelfBlend()(clip, seed).clip.tobytes() for seed in SEEDS]
+    assert len(set(made)) == len(SEEDS)
+
+
+def test_equal_frames_stay_equal_without_tremble_and_only_then():
+    def is_still(made):
+        return bool((made.clip == made.clip[:1]).all())
+
+    clip = make_still_clip()
+    assert all(is_still(SelfBlend(tremble=0)(clip, seed)) for seed in SEEDS)
+    assert not any(is_still(SelfBlend(tremble=1)(clip, seed)) for seed in SEEDS)
+
+
+def test_every_fake_has_a_trace_and_none_is_absurd():
+    clip = make_still_clip(1)
+    for seed in SEEDS:
+        made = SelfBlend()(clip, seed)
+        difference = np.abs(made.clip.astype(int) - clip)
+        assert 0.5 < difference.mean()
+        # Colours shift by tens of grey levels, they do not turn into others.
+        assert np.abs(made.clip.mean(axis=(0, 1, 2)) - clip.mean(axis=(0, 1, 2))).max() < 45
+        assert 0.02 < (made.weights > 0.05).mean() < 0.45
+
+
+def test_source_and_target_meet_at_the_seam():
+    """Inside and outside are each an even change of the clip; what tells a fake is that they are two."""
+    grey = np.full((1, SIZE, SIZE, 3), 120, np.uint8)
+    gaps = []
+    for seed in SEEDS:
+        made = SelfBlend(strengths=(1.0,), tremble=0)(grey, seed)
+        inside, outside = made.clip[made.weights > 0.99], made.clip[made.weights < 0.001]
+        assert np.ptp(inside, axis=0).max() <= 1
+        assert np.ptp(outside, axis=0).max() <= 1
+        gaps.append(np.abs(inside.mean(axis=0) - outside.mean(axis=0)).max())
+    assert min(gaps) > 0.5
+    assert 2 < np.median(gaps) < 30
+
+
+def test_either_copy_may_be_the_changed_one():
+    clip = make_still_clip(1)
+    outside_kept = []
+    for seed in SEEDS:
+        made = SelfBlend()(clip, seed)
+        outside_kept.append(bool((made.clip == clip)[made.weights == 0].all()))
+    assert 8 <= sum(outside_kept) <= 32
+
+
+def test_the_seam_follows_the_face():
+    keypoints = make_keypoints(3)
+    keypoints[:, :, 0] += np.array([-8, 0, 8], np.float32)[:, None]
+    weights = SelfBlend(tremble=0)(make_still_clip(3), 5, keypoints_px=keypoints).weights
+    middles = [np.argwhere(one > 0.3)[:, 1].mean() for one in weights]
+    np.testing.assert_allclose(np.diff(middles), 8, atol=0.7)
+
+
+def test_missing_frames_stay_as_they_are():
+    clip = make_still_clip(4)
+    clip[2] = 0
+    keypoints = make_keypoints(4)
+    keypoints[2] = 0
+    mask = np.array([True, True, False, True])
+    made = SelfBlend(tremble=0)(clip, 1, keypoints_px=keypoints, mask=mask)
+    assert not made.clip[2].any()
+    assert not made.weights[2].any()
+    np.testing.assert_array_equal(made.clip[0], made.clip[3])
+
+
+def test_strength_is_the_share_in_the_middle():
+    clip = make_still_clip(1)
+    for strength in (0.3, 0.7, 1.0):
+        weights = SelfBlend(strengths=(strength,), shapes=("face",), tremble=0)(clip, 2).weights
+        assert weights.max() == pytest.approx(strength, abs=0.02)
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(ConfigError, match="shapes must be some of face"):
+        SelfBlend(shapes=("hat",))
+    with pytest.raises(ConfigError, match=r"strengths must lie in \(0, 1\]"):
+        SelfBlend(strengths=(0.0, 1.0))
