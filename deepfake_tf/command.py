@@ -40,8 +40,9 @@ class Parser(argparse.ArgumentParser):
 def _program() -> str | None:
     """What was typed to start this process, None if argparse knows as well."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    is_ours = spec is not None and spec.name.startswith(("pipelines.", "serving."))
-    return f"python -m {spec.name}" if is_ours else None
+    if spec is None or not spec.name.startswith(("pipelines.", "serving.")):
+        return None
+    return f"python -m {spec.name}"
 
 
 def run(parser: Parser, work: Callable[[argparse.Namespace], int], argv: Sequence[str] | None = None) -> int:

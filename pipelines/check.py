@@ -19,8 +19,8 @@ NUM_SHOWN = 5
 
 def build_parser() -> command.Parser:
     parser = command.Parser(
-        "Counts the videos of a manifest and looks for leaks, missing files and duplicates. Ends with 0 if all is well, with "
-        "1 if files are missing or equal files have different labels, with 2 if splits leak."
+        "Counts the videos of a manifest; looks for leaks, missing files and duplicates. Ends with 0 if all is well, "
+        "1 if files are missing or equal files have different labels, 2 if splits leak."
     )
     parser.add_argument("manifest", type=Path, help="made by pipelines.manifest")
     parser.add_argument("--accept-official-leak", action="store_true", help="only report a leak between the splits")

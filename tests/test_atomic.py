@@ -1,0 +1,34 @@
+import pytest
+
+from deepfake_tf import atomic
+
+
+def test_file_appears_whole(tmp_path):
+    path = tmp_path / "a.bin"
+    with atomic.open_whole(path) as file:
+        file.write(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_nothing_stays_of_a_failed_write_and_the_old_file_does(tmp_path):
+    path = tmp_path / "a.bin"
+    atomic.write_whole(path, b"old")
+
+    def write() -> None:
+        with atomic.open_whole(path) as file:
+            file.write(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_remove_partial_takes_only_what_was_left_half_written(tmp_path):
+    (tmp_path / ".a.bin.123.partial").write_bytes(b"x")
+    (tmp_path / "b.partial").write_bytes(b"of the user")
+    atomic.remove_partial(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["b.partial"]
