@@ -19,7 +19,7 @@ class StubPredictor:
     def __init__(self, logit=2.0):
         self.logit = logit
         self.error = None
-        self.seen_clips = []
+        self.seen_clips, self.seen_masks = [], []
 
     def spec(self, *, deadline_sec=60.0):
         if self.error is not None:
@@ -28,6 +28,7 @@ class StubPredictor:
 
     def predict(self, clips, mask, *, spec, deadline_sec=60.0):
         self.seen_clips += list(clips)
+        self.seen_masks += list(mask)
         return np.full(len(clips), self.logit, np.float32)
 
     def close(self):

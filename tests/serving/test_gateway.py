@@ -1,5 +1,6 @@
 """The gateway's protocol, over a stub model: what it takes, what it refuses, and that nothing is left behind."""
 
+import csv
 import hashlib
 import inspect
 import logging
@@ -9,9 +10,12 @@ import time
 import grpc
 import pytest
 
-from deepfake_tf import errors
+from deepfake_tf import errors, runners
+from deepfake_tf.data_folder import ShardSettings
 from deepfake_tf.errors import DeepfakeError, PredictorUnavailableError
-from deepfake_tf.extraction import extract
+from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.records import decode_clip, read_shard, shard_paths
+from deepfake_tf.runners import RunSettings
 from deepfake_tf.schema import Limits
 from deepfake_tf.workers import WorkerPool
 from serving import status
@@ -103,12 +107,35 @@ def test_a_face_is_judged_with_events_in_order(stub, predictor, face_file):
     assert "predict" in {event.progress.stage for event in events[1:-1]}
 
 
-def test_the_gateways_clips_are_extracts_clips_bit_for_bit(stub, predictor, face_file):
+def check_clips(stub, predictor, path, data_dir):
+    """What the gateway hands to the model is what a shard holds for training."""
+    entry = VideoEntry("video", path, label=0, split="train")
+    runners.extract_manifest([entry], data_dir, ShardSettings(servables.CLIP_SPEC), run=RunSettings(num_workers=1))
+    records = [record for shard in shard_paths(data_dir, "train") for record in read_shard(shard)]
+    stored = {one.clip.clip_id: one.clip for one in map(decode_clip, records)}
     predictor.seen_clips.clear()
-    analyze(stub, options(), chunk(face_file.read_bytes()))
-    own = extract(face_file, servables.CLIP_SPEC).clips
-    assert len(own) == servables.CLIP_SPEC.clips_per_video
-    assert [tuple(clip) for clip in predictor.seen_clips] == [clip.crops for clip in own]
+    predictor.seen_masks.clear()
+    data = path.read_bytes()
+    parts = [chunk(data[at : at + MAX_CHUNK_BYTES]) for at in range(0, len(data), MAX_CHUNK_BYTES)]
+    analyze(stub, options(), *parts)
+    assert [tuple(clip) for clip in predictor.seen_clips] == [clip.crops for _, clip in sorted(stored.items())]
+    assert [mask.tolist() for mask in predictor.seen_masks] == [
+        clip.mask.tolist() for _, clip in sorted(stored.items())
+    ]
+    assert stored
+
+
+def test_a_shards_clips_are_the_gateways_bit_for_bit(stub, predictor, face_file, tmp_path):
+    check_clips(stub, predictor, face_file, tmp_path / "data")
+
+
+def test_a_shards_clips_are_the_gateways_bit_for_bit_on_real_videos(stub, predictor, real_data, tmp_path):
+    with (real_data / "manifest.csv").open() as file:
+        paths = [real_data / row["path"] for row in csv.DictReader(file) if "awkward" not in row["path"]]
+    small = [path for path in paths if path.stat().st_size < LIMITS.max_bytes][:3]
+    for number, path in enumerate(small):
+        check_clips(stub, predictor, path, tmp_path / str(number))
+    assert small
 
 
 def test_no_face_is_neither_fake_nor_a_score(stub, tmp_path):
