@@ -1,0 +1,44 @@
+"""Xception of keras.applications: the network of FaceForensics++.
+
+Shape letters: B frames, H = W pixels, D features.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from deepfake_tf.backbones import _applications
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+SOURCE = "Chollet 2017, https://arxiv.org/abs/1610.02357; keras.applications"
+WEIGHTS = _applications.WEIGHTS
+BLOCK = r"^(block\d+)_"
+TINY = _applications.TINY
+MIN_IMAGE_SIZE = 71
+
+
+def sample(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
+    """Returns settings of `build`; there are none to draw."""
+    return {}
+
+
+def build(image_size: int, *, weights: str = "none", num_blocks: int | None = None) -> keras.Model:
+    """Builds the network.
+
+    Args:
+        image_size: H = W of the frames in pixels, 71 or more.
+        weights: "none", "imagenet", or a Keras weights file of this backbone.
+        num_blocks: how many blocks are kept, all if None.
+
+    Returns:
+        pixels float32 [B, H, W, 3] in [0, 255] -> features [B, D], D = 2048 if all blocks are kept.
+
+    Raises:
+        ConfigError: the frames are too small, or there are not as many blocks.
+        AssetError: the weights are not there.
+    """
+    network = keras.applications.Xception
+    scale = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")
+    return _applications.build(network, image_size, block=BLOCK, scale=scale, weights=weights, num_blocks=num_blocks)

@@ -1,0 +1,117 @@
+"""Backbones from keras.applications against the library itself, on one known picture.
+
+No ImageNet weights are needed: the library's own download is made to find a file of random weights.
+"""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import applications
+
+from deepfake_tf import plugins
+from deepfake_tf.errors import AssetError, ConfigError
+
+SIZE = 96
+# The library's network, and its preprocessing where it is not inside the network.
+NETWORKS = {
+    "convnext_tiny": (applications.ConvNeXtTiny, None),
+    "efficientnet_b0": (applications.EfficientNetB0, None),
+    "efficientnet_b4": (applications.EfficientNetB4, None),
+    "efficientnet_v2_s": (applications.EfficientNetV2S, None),
+    "mobilenet_v3_large": (applications.MobileNetV3Large, None),
+    "mobilenet_v3_small": (applications.MobileNetV3Small, None),
+    "resnet_50": (applications.ResNet50, applications.resnet.preprocess_input),
+    "xception": (applications.Xception, applications.xception.preprocess_input),
+}
+# The whole list takes half a minute; these two have all that is special between them.
+QUICK = {"efficientnet_b0", "resnet_50"}
+
+
+def cases():
+    return [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NETWORKS]
+
+
+@pytest.fixture
+def picture():
+    return np.random.default_rng(0).uniform(0, 255, [1, SIZE, SIZE, 3]).astype("float32")
+
+
+def random_weights(network, path):
+    """A file like the library's."""
+    model = network(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # Not far from 0 and 1: a deep network of random weights would blow up differences in rounding.
+            layer.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in layer.get_weights()])
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            # As in the library's EfficientNet files: the deviation in the place of the variance.
+            mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+            layer.load_own_variables({"0": mean, "1": deviation, "2": np.array(0)})
+    model.save_weights(path)
+
+
+@pytest.mark.parametrize("name", cases())
+def test_features_are_the_librarys(name, picture, tmp_path, monkeypatch):
+    network, preprocess = NETWORKS[name]
+    path = str(tmp_path / f"{name}.weights.h5")
+    random_weights(network, path)
+    # Every file of keras.applications comes through this one function.
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: path)
+    with warnings.catch_warnings():
+        # MobileNetV3 warns of every size but 224.
+        warnings.simplefilter("ignore", UserWarning)
+        official = network(weights="imagenet", include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
+    expected = official(preprocess(picture.copy()) if preprocess else picture, training=False)
+
+    module = plugins.load("backbones", name)
+    ours = module.build(SIZE, weights="imagenet")
+    given = ours(picture, training=False)
+    scale = float(np.abs(expected).max())
+    np.testing.assert_allclose(given, expected, atol=1e-5 * scale)
+    assert scale > 1e-3
+
+    # Built anew without the library's weights and filled from our own file, it still is that network.
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    again = module.build(SIZE, weights=str(tmp_path / "ours.weights.h5"))
+    np.testing.assert_allclose(again(picture, training=False), given, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("name", ["resnet_50", pytest.param("xception", marks=pytest.mark.slow)])
+def test_kept_blocks_give_what_they_give_inside(name, picture):
+    module = plugins.load("backbones", name)
+    few = module.build(SIZE, num_blocks=1)
+    more = module.build(SIZE, num_blocks=2)
+    assert 0 < few.count_params() < more.count_params() < module.build(SIZE).count_params() / 2
+    assert few(picture).shape == (1, few.output_shape[-1])
+
+
+def test_too_many_blocks_are_refused():
+    with pytest.raises(ConfigError, match=r"num_blocks must be 1 to 15, or None for all\. Received: num_blocks=16"):
+        plugins.load("backbones", "resnet_50").build(SIZE, num_blocks=16)
+
+
+def test_too_small_frames_are_refused():
+    with pytest.raises(ConfigError, match="Xception cannot be built: Input size must be at least 71x71"):
+        plugins.load("backbones", "xception").build(64)
+
+
+def test_without_a_network_it_says_what_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    def no_network(name, url, **_):
+        raise Exception(f"URL fetch failure on {url}: None -- no route to host")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", no_network)
+    with pytest.raises(AssetError) as caught:
+        plugins.load("backbones", "resnet_50").build(SIZE, weights="imagenet")
+    name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    assert f"{name} and put it at {tmp_path}/models/{name}." in str(caught.value)
+    assert "download https://storage.googleapis.com/" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(AssetError, match=r"'none', 'imagenet', or a file that ends in \.keras.* Received: 'mine\.h5'"):
+        plugins.load("backbones", "resnet_50").build(SIZE, weights="mine.h5")
