@@ -56,7 +56,8 @@ def _group_names(members: Mapping[int, Sequence[VideoEntry]]) -> dict[int, str]:
 
 
 def _links(entry: VideoEntry) -> list[Link]:
-    links: list[Link] = [("identity", name, entry.dataset) for name in entry.identities]
+    # A name with a colon, such as "faceforensics:000", says itself where it comes from.
+    links: list[Link] = [("identity", name, "" if ":" in name else entry.dataset) for name in entry.identities]
     links += [("video", name) for name in (entry.video_id, entry.original_id) if name]
     if entry.sha256:
         links.append(("content", entry.sha256))

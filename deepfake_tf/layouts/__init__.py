@@ -12,15 +12,23 @@ import argparse
 import concurrent.futures
 import dataclasses
 import hashlib
+import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from deepfake_tf import manifest, plugins, splits
 from deepfake_tf.errors import ConfigError, DataError, LeakError
 from deepfake_tf.manifest import VideoEntry
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
+)
+
+_Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -182,3 +190,67 @@ def _write(entries: Sequence[VideoEntry], out: Path) -> None:
     if out.exists():
         raise ConfigError(f"{out} holds another manifest, and shards may be made from it. Name another, or delete it.")
     manifest.write_manifest(entries, out)
+
+
+# For layouts --------------------------------------------------------------------------------------------------------
+
+
+def video_files(folder: Path) -> list[Path]:
+    """Returns the video files below a folder, by their endings, in order of their paths; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def read_json(path: Path, kind: type[_Kind]) -> _Kind:
+    """Returns what a JSON file holds.
+
+    Args:
+        path: the file.
+        kind: what it must hold, list or dict.
+
+    Raises:
+        DataError: it is no JSON file, or holds something else.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no JSON file that can be read ({error}).") from error
+    if not isinstance(values, kind):
+        raise DataError(f"{path} must hold a JSON {kind.__name__}. Received: a {type(values).__name__}")
+    return values
+
+
+def identities_by_regex(names: Sequence[str], group_regex: str) -> dict[str, tuple[str, ...]]:
+    """Returns the people or originals in each path below a root: every group of parentheses that matches is one.
+
+    Raises:
+        ConfigError: the expression is none, or has no parentheses.
+        DataError: it finds nothing in a path.
+    """
+    try:
+        pattern = re.compile(group_regex)
+    except re.error as error:
+        raise ConfigError(f"--group-regex {group_regex!r} is no regular expression: {error}.") from error
+    if not pattern.groups:
+        raise ConfigError(f"--group-regex {group_regex!r} has no parentheses around what names a person or original.")
+    matches = {name: pattern.search(name) for name in names}
+    found = {name: tuple(part for part in match.groups() if part) for name, match in matches.items() if match}
+    check_identities(found, names, f"--group-regex {group_regex!r}")
+    return found
+
+
+def check_identities(found: Mapping[str, tuple[str, ...]], names: Sequence[str], source: str) -> None:
+    """Checks that every video has an identity.
+
+    Raises:
+        DataError: one has none.
+    """
+    without = [name for name in names if not found.get(name)]
+    if without:
+        raise DataError(
+            f"{source} gives no identity for {len(without)} of {len(names)} videos, the first is {without[0]!r}. "
+            "Each needs one, or its leaks go unchecked."
+        )

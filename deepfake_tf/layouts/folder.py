@@ -5,18 +5,14 @@ or from its name by a regular expression. Without either, identities are unknown
 """
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.layouts import Example
+from deepfake_tf.layouts import VIDEO_SUFFIXES, Example, check_identities, identities_by_regex, video_files
 from deepfake_tf.manifest import VideoEntry, parse_identities, read_table
 from deepfake_tf.schema import LABEL_NAMES
 
-VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
-)
 GROUPS_NAME = "groups.csv"
 
 EXAMPLE = Example(
@@ -57,7 +53,7 @@ def find_videos(root: Path, *, group_regex: str | None = None, groups: Path | No
     folders = {label: root / name for label, name in enumerate(LABEL_NAMES)}
     if not any(folder.is_dir() for folder in folders.values()):
         raise ConfigError(f"{root} holds neither a folder real/ nor fake/. Expected videos in these two.")
-    paths = {path: label for label, folder in folders.items() for path in _videos(folder)}
+    paths = {path: label for label, folder in folders.items() for path in video_files(folder)}
     if not paths:
         raise DataError(f"{root} has no videos in real/ and fake/. Known endings: {', '.join(sorted(VIDEO_SUFFIXES))}.")
     names = {path: path.relative_to(root).as_posix() for path in paths}
@@ -74,14 +70,6 @@ def find_videos(root: Path, *, group_regex: str | None = None, groups: Path | No
     ]
 
 
-def _videos(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-
-
 def _method(path: Path, folder: Path) -> str:
     parents = path.relative_to(folder).parts[:-1]
     return parents[0] if parents else ""
@@ -93,32 +81,13 @@ def _identities(
     if group_regex is not None and groups is not None:
         raise ConfigError("--group-regex and --groups exclude each other.")
     if group_regex is not None:
-        found, source = _by_regex(names, group_regex), f"--group-regex {group_regex!r}"
-    else:
-        table = groups or root / GROUPS_NAME
-        if groups is None and not table.is_file():
-            return {}
-        found, source = _by_table(table), str(table)
-    without = [name for name in names if not found.get(name)]
-    if without:
-        raise DataError(
-            f"{source} gives no identity for {len(without)} of {len(names)} videos, the first is {without[0]!r}. "
-            "Each needs one, or its leaks go unchecked."
-        )
+        return identities_by_regex(names, group_regex)
+    table = groups or root / GROUPS_NAME
+    if groups is None and not table.is_file():
+        return {}
+    found = _by_table(table)
+    check_identities(found, names, str(table))
     return found
-
-
-def _by_regex(names: list[str], group_regex: str) -> dict[str, tuple[str, ...]]:
-    try:
-        pattern = re.compile(group_regex)
-    except re.error as error:
-        raise ConfigError(f"--group-regex {group_regex!r} is no regular expression: {error}.") from error
-    if not pattern.groups:
-        raise ConfigError(f"--group-regex {group_regex!r} has no parentheses around what names a person or original.")
-    matches = {name: pattern.search(name) for name in names}
-    return {
-        name: tuple(part for part in match.groups() if part) for name, match in matches.items() if match is not None
-    }
 
 
 def _by_table(path: Path) -> dict[str, tuple[str, ...]]:
