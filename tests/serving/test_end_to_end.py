@@ -70,7 +70,7 @@ def test_the_served_score_is_the_trained_models(gateway_target, model, tmp_path)
 
 def test_the_served_score_is_the_trained_models_on_real_videos(gateway_target, model, real_data):
     with (real_data / "manifest.csv").open() as file:
-        paths = [real_data / row["path"] for row in csv.DictReader(file) if "awkward" not in row["path"]][:2]
+        paths = [real_data / row["path"] for row in csv.DictReader(file) if row["path"].startswith("videos/")][:2]
     for path in paths:
         check_served(model, gateway_target, path)
 

@@ -131,7 +131,7 @@ def test_a_shards_clips_are_the_gateways_bit_for_bit(stub, predictor, face_file,
 
 def test_a_shards_clips_are_the_gateways_bit_for_bit_on_real_videos(stub, predictor, real_data, tmp_path):
     with (real_data / "manifest.csv").open() as file:
-        paths = [real_data / row["path"] for row in csv.DictReader(file) if "awkward" not in row["path"]]
+        paths = [real_data / row["path"] for row in csv.DictReader(file) if row["path"].startswith("videos/")]
     small = [path for path in paths if path.stat().st_size < LIMITS.max_bytes][:3]
     for number, path in enumerate(small):
         check_clips(stub, predictor, path, tmp_path / str(number))
