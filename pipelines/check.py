@@ -70,6 +70,7 @@ def balance(counts: Counter[str]) -> str:
 
 
 def method_table(summary: manifest.Summary) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("method", *LABELS, title="Videos by method")
@@ -79,7 +80,7 @@ def method_table(summary: manifest.Summary) -> "Table":
         counts = Counter({label: 0 for label in LABELS})
         for (_, one, label), count in summary.counts.items():
             counts[label] += count * (one == method)
-        table.add_row(method or "-", *[str(counts[label]) for label in LABELS])
+        table.add_row(escape(method) or "-", *[str(counts[label]) for label in LABELS])
     return table
 
 
