@@ -3,7 +3,7 @@
 Shape letters: B clips, T frames, H = W pixels, D features.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Part:
     """One plugin that networks are made of.
 
     Attributes:
-        kind: "backbone" or "head".
+        kind: "backbones" or "heads".
         name: its file's name.
         num_parameters: all its weights, trainable or not, with default settings.
         width: D, features it gives.
@@ -68,24 +68,34 @@ class Part:
     source: str
 
 
-def list_parts(*, image_size: int, num_frames: int) -> list[Part]:
+def list_parts(*, image_size: int, num_frames: int, width: int) -> Iterator[Part]:
     """Builds every backbone and every head once, with default settings.
 
     Args:
         image_size: H = W of the crops in pixels.
         num_frames: T.
+        width: D, of the features that heads are given.
 
-    Returns:
-        Backbones, then heads; a head is built for the features of the first backbone.
+    Yields:
+        Backbones, then heads, each by name.
 
     Raises:
         ConfigError: a plugin refuses the size.
     """
-    backbones = [(name, _build_part("backbones", name, (image_size,), {})) for name in plugins.names("backbones")]
-    width = backbones[0][1].output_shape[-1]
-    heads = [(name, _build_part("heads", name, (num_frames, width), {})) for name in plugins.names("heads")]
-    return [
-        Part(kind, name, built.count_params(), built.output_shape[-1], plugins.load(f"{kind}s", name).SOURCE)
-        for kind, models in (("backbone", backbones), ("head", heads))
-        for name, built in models
-    ]
+    for name in plugins.names("backbones"):
+        yield describe_part("backbones", name, image_size)
+    for name in plugins.names("heads"):
+        yield describe_part("heads", name, num_frames, width)
+
+
+def describe_part(kind: str, name: str, *sizes: int) -> Part:
+    """Builds one plugin with default settings, and counts it.
+
+    Args:
+        kind: "backbones" or "heads".
+        name: its file's name.
+        sizes: H = W for a backbone; T and D for a head.
+    """
+    built = _build_part(kind, name, sizes, {})
+    source = plugins.load(kind, name).SOURCE
+    return Part(kind, name, built.count_params(), built.output_shape[-1], source)

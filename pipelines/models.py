@@ -11,6 +11,7 @@ def build_parser() -> command.Parser:
     parser = command.Parser("Lists every backbone and head with its number of parameters and its source.")
     parser.add_argument("--image-size", type=int, default=128, help="height and width of the crops in pixels")
     parser.add_argument("--num-frames", type=int, default=8, help="frames of a clip")
+    parser.add_argument("--width", type=int, default=512, help="features that heads are given")
     return parser
 
 
@@ -20,12 +21,15 @@ def work(arguments: argparse.Namespace) -> int:
 
     from deepfake_tf.model import list_parts
 
-    parts = list_parts(image_size=arguments.image_size, num_frames=arguments.num_frames)
     table = Table("kind", "name", "parameters", "features out", "source", box=None, header_style="bold")
-    for part in parts:
-        table.add_row(part.kind, part.name, f"{part.num_parameters:,}", str(part.width), part.source)
-    Console().print(table)
-    print(f"Heads are counted over {parts[0].name}. Train a pair with: python -m pipelines.train DATA --out RUN ...")
+    console = Console()
+    with console.status("building each once"):
+        parts = list_parts(image_size=arguments.image_size, num_frames=arguments.num_frames, width=arguments.width)
+        for part in parts:
+            kind = part.kind.removesuffix("s")
+            table.add_row(kind, part.name, f"{part.num_parameters:,}", str(part.width), part.source)
+    console.print(table)
+    print("Train a pair with: python -m pipelines.train DATA --out RUN --backbone NAME --head NAME")
     return command.DONE
 
 

@@ -50,6 +50,7 @@ def write_data(
     spec: ClipSpec = SPEC,
     seed: int = 0,
     refused: tuple[str, ...] = (),
+    looks_of_label: bool = True,
 ) -> Path:
     """Writes a finished folder of shards.
 
@@ -59,6 +60,7 @@ def write_data(
         spec: of the clips.
         seed: of the pixels.
         refused: video ids that gave no clips.
+        looks_of_label: fakes have their square; otherwise all clips look real.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -77,7 +79,8 @@ def write_data(
             )
             entries.append(entry)
             for number in range(0 if video_id in refused else 2):
-                crops = [make_crop(label or REAL, rng, spec.crop_size_px) for _ in range(spec.num_frames)]
+                looks = label if looks_of_label and label is not None else REAL
+                crops = [make_crop(looks, rng, spec.crop_size_px) for _ in range(spec.num_frames)]
                 clip = make_clip(crops, clip_id=f"0/{number}", missing=(spec.num_frames - 1,) if number else ())
                 encoded.append(records.encode_clip(clip, entry, spec, INFO))
         path = data_dir / f"{split}-00000-of-00001.tfrecord"

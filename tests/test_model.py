@@ -1,0 +1,242 @@
+"""Every backbone and every head by being there, and what their composition promises."""
+
+import inspect
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deepfake_tf import plugins
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.model import build_model, describe_part
+from deepfake_tf.settings import ModelSettings
+
+BACKBONES = plugins.names("backbones")
+HEADS = plugins.names("heads")
+# The least that every network takes.
+SIZE = 96
+FRAMES = 4
+
+
+def tiny(backbone: str = "small_cnn", head: str = "lstm", num_frames: int = FRAMES) -> ModelSettings:
+    return ModelSettings(
+        backbone=backbone,
+        head=head,
+        num_frames=num_frames,
+        image_size=SIZE,
+        backbone_settings=plugins.load("backbones", backbone).TINY,
+        head_settings=plugins.load("heads", head).TINY,
+        dropout=0.0,
+    )
+
+
+def build(settings: ModelSettings) -> keras.Model:
+    """The same weights for the same settings."""
+    keras.utils.set_random_seed(0)
+    return build_model(settings)
+
+
+def batch(num_clips: int, num_frames: int = FRAMES) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(num_clips)
+    return {
+        "clips": rng.integers(0, 256, (num_clips, num_frames, SIZE, SIZE, 3), dtype=np.uint8),
+        "mask": np.ones((num_clips, num_frames), bool),
+    }
+
+
+def logits(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    return model(inputs, training=False).numpy()
+
+
+def pairs() -> list:
+    """Every backbone with mean, every head with small_cnn; building the larger networks takes seconds each."""
+    small = [pytest.param(("small_cnn", head), id=f"small_cnn-{head}") for head in HEADS]
+    large = [name for name in BACKBONES if name != "small_cnn"]
+    return small + [pytest.param((name, "mean"), id=f"{name}-mean", marks=pytest.mark.slow) for name in large]
+
+
+@pytest.fixture(params=pairs(), scope="module")
+def pair(request):
+    settings = tiny(*request.param)
+    return settings, build(settings)
+
+
+# What every model does
+
+
+def test_a_model_gives_one_float32_logit_a_clip(pair):
+    _, model = pair
+    out = model(batch(3))
+    assert out.shape == (3,)
+    assert out.dtype == "float32"
+    assert np.isfinite(out).all()
+
+
+def test_graph_equals_eager_and_a_clip_does_not_see_its_batch(pair):
+    settings, model = pair
+    signature = {
+        "clips": tf.TensorSpec([None, FRAMES, SIZE, SIZE, 3], tf.uint8),
+        "mask": tf.TensorSpec([None, FRAMES], tf.bool),
+    }
+    graph = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+    five = batch(5)
+    expected = logits(model, five)
+    np.testing.assert_allclose(graph(five), expected, atol=1e-5)
+    for row in (0, 4):
+        one = {name: values[row : row + 1] for name, values in five.items()}
+        np.testing.assert_allclose(graph(one), expected[row : row + 1], atol=1e-5)
+        np.testing.assert_allclose(logits(model, one), expected[row : row + 1], atol=1e-5)
+
+
+def test_whole_numbers_and_floats_of_the_same_pixels_give_the_same(pair):
+    _, model = pair
+    inputs = batch(2)
+    as_float = {**inputs, "clips": inputs["clips"].astype(np.float32)}
+    np.testing.assert_array_equal(logits(model, inputs), logits(model, as_float))
+
+
+def test_fractions_of_grey_levels_are_not_cut_off(pair):
+    _, model = pair
+    clips = batch(2)["clips"].astype(np.float32)
+    half = {"clips": np.clip(clips, 0, 254) + 0.5, "mask": batch(2)["mask"]}
+    whole = {"clips": np.clip(clips, 0, 254), "mask": batch(2)["mask"]}
+    assert (logits(model, half) != logits(model, whole)).all()
+
+
+def test_a_missing_frame_has_no_influence(pair):
+    _, model = pair
+    inputs = batch(3)
+    inputs["mask"][:, 1] = False
+    other = {**inputs, "clips": inputs["clips"].copy()}
+    other["clips"][:, 1] = 255 - other["clips"][:, 1]
+    np.testing.assert_array_equal(logits(model, inputs), logits(model, other))
+    # It is the mask that does it: unmasked, the frame matters.
+    inputs["mask"][:] = other["mask"][:] = True
+    assert (logits(model, inputs) != logits(model, other)).all()
+
+
+def test_a_clip_without_any_frame_still_gives_a_number(pair):
+    _, model = pair
+    inputs = batch(2)
+    inputs["mask"][:] = False
+    out = logits(model, inputs)
+    assert np.isfinite(out).all()
+    assert out[0] == out[1]
+
+
+def test_settings_and_weights_rebuild_the_model(pair, tmp_path):
+    settings, model = pair
+    model.save(tmp_path / "model.keras")
+    again = build_model(ModelSettings.from_json(json.loads(json.dumps(settings.to_json()))))
+    assert np.abs(logits(again, batch(3)) - logits(model, batch(3))).max() > 1e-6
+    again.load_weights(tmp_path / "model.keras")
+    np.testing.assert_allclose(logits(again, batch(3)), logits(model, batch(3)), atol=1e-6)
+
+
+def test_a_few_steps_lower_the_loss(pair):
+    _, model = pair
+    before = model.get_weights()
+    losses = train_a_little(model)
+    model.set_weights(before)
+    assert min(losses[1:]) < losses[0]
+
+
+def train_a_little(model: keras.Model) -> list[float]:
+    inputs, labels = batch(4), np.array([0.0, 1.0, 0.0, 1.0], np.float32)
+    optimizer = keras.optimizers.Adam(3e-3)
+    losses = []
+    for _ in range(4):
+        with tf.GradientTape() as tape:
+            logit = model(inputs, training=True)
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logit))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        assert all(gradient is not None for gradient in gradients)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        losses.append(float(loss))
+    return losses
+
+
+# Order of time
+
+
+def permuted(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values[:, [2, 0, 3, 1]] for name, values in inputs.items()}
+
+
+def test_the_order_of_frames_changes_the_lstm():
+    model = build(tiny(head="lstm"))
+    assert np.abs(logits(model, batch(4)) - logits(model, permuted(batch(4)))).min() > 1e-6
+
+
+def test_the_order_of_frames_does_not_change_the_mean():
+    model = build(tiny(head="mean"))
+    np.testing.assert_allclose(logits(model, batch(4)), logits(model, permuted(batch(4))), atol=1e-6)
+
+
+def test_the_mean_is_that_of_the_frames_that_are_there():
+    features = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
+    features[0, 2] = np.inf
+    mask = np.array([[True, False, False, True]])
+    head = plugins.load("heads", "mean").build(4, 3)
+    np.testing.assert_allclose(head([features, mask]), [(features[0, 0] + features[0, 3]) / 2])
+
+
+def test_the_lstm_takes_missing_frames_as_if_the_others_followed_each_other():
+    keras.utils.set_random_seed(0)
+    lstm = plugins.load("heads", "lstm")
+    long, short = lstm.build(4, 3, units=5), lstm.build(2, 3, units=5)
+    short.set_weights(long.get_weights())
+    features = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    mask = np.array([[True, False, True, False]] * 2)
+    np.testing.assert_allclose(long([features, mask]), short([features[:, [0, 2]], mask[:, [0, 2]]]), atol=1e-6)
+
+
+# What a plugin offers
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("backbones", name) for name in BACKBONES), *(("heads", name) for name in HEADS)]
+)
+def test_a_plugin_offers_a_search_space_of_its_own_settings(kind, name):
+    import keras_tuner
+
+    plugin = plugins.load(kind, name)
+    drawn = plugin.sample(keras_tuner.HyperParameters())
+    parameters = inspect.signature(plugin.build).parameters.values()
+    if all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
+        assert set(drawn) | set(plugin.TINY) <= {one.name for one in parameters}
+    assert json.loads(json.dumps(drawn)) == drawn
+    assert plugin.SOURCE
+    assert plugin.__doc__
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("num_frames", [1, 3])
+def test_a_head_takes_any_number_of_frames(head, num_frames):
+    plugin = plugins.load("heads", head)
+    built = plugin.build(num_frames, 6, **plugin.TINY)
+    out = built([np.ones((2, num_frames, 6), np.float32), np.ones((2, num_frames), bool)])
+    assert out.shape == (2, *built.output_shape[1:])
+    assert len(out.shape) == 2
+
+
+def test_wrong_settings_of_a_plugin_are_refused_in_words():
+    with pytest.raises(ConfigError, match="small_cnn in backbones does not take"):
+        build_model(ModelSettings(backbone_settings={"depht": 3}))
+    with pytest.raises(ConfigError, match="halved|2\\^blocks"):
+        build_model(ModelSettings(image_size=4))
+
+
+def test_parts_are_counted():
+    # small_cnn at its defaults: convolutions without bias, four values for each normalised channel.
+    channels = [3, 16, 32, 64, 96]
+    expected = sum(9 * a * b + 4 * b for a, b in itertools.pairwise(channels))
+    backbone = describe_part("backbones", "small_cnn", 64)
+    assert (backbone.num_parameters, backbone.width) == (expected, 96)
+    # Four gates of (10 features + 64 units + 1) x 64.
+    lstm, mean = (describe_part("heads", name, 2, 10) for name in ("lstm", "mean"))
+    assert (lstm.num_parameters, lstm.width) == (4 * (10 + 64 + 1) * 64, 64)
+    assert (mean.num_parameters, mean.width) == (0, 10)
