@@ -22,11 +22,11 @@ NETWORKS = {
     "efficientnet_v2_s": (applications.EfficientNetV2S, None),
     "mobilenet_v3_large": (applications.MobileNetV3Large, None),
     "mobilenet_v3_small": (applications.MobileNetV3Small, None),
-    "resnet_50": (applications.ResNet50, applications.resnet.preprocess_input),
+    "resnet50": (applications.ResNet50, applications.resnet.preprocess_input),
     "xception": (applications.Xception, applications.xception.preprocess_input),
 }
 # The whole list takes half a minute; these two have all that is special between them.
-QUICK = {"efficientnet_b0", "resnet_50"}
+QUICK = {"efficientnet_b0", "resnet50"}
 
 
 def cases():
@@ -79,7 +79,7 @@ def test_features_are_the_librarys(name, picture, tmp_path, monkeypatch):
     np.testing.assert_allclose(again(picture, training=False), given, atol=1e-6 * scale)
 
 
-@pytest.mark.parametrize("name", ["resnet_50", pytest.param("xception", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["resnet50", pytest.param("xception", marks=pytest.mark.slow)])
 def test_kept_blocks_give_what_they_give_inside(name, picture):
     module = plugins.load("backbones", name)
     few = module.build(SIZE, num_blocks=1)
@@ -90,7 +90,7 @@ def test_kept_blocks_give_what_they_give_inside(name, picture):
 
 def test_too_many_blocks_are_refused():
     with pytest.raises(ConfigError, match=r"num_blocks must be 1 to 15, or None for all\. Received: num_blocks=16"):
-        plugins.load("backbones", "resnet_50").build(SIZE, num_blocks=16)
+        plugins.load("backbones", "resnet50").build(SIZE, num_blocks=16)
 
 
 def test_too_small_frames_are_refused():
@@ -106,7 +106,7 @@ def test_without_a_network_it_says_what_to_put_where(tmp_path, monkeypatch):
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", no_network)
     with pytest.raises(AssetError) as caught:
-        plugins.load("backbones", "resnet_50").build(SIZE, weights="imagenet")
+        plugins.load("backbones", "resnet50").build(SIZE, weights="imagenet")
     name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert f"{name} and put it at {tmp_path}/models/{name}." in str(caught.value)
     assert "download https://storage.googleapis.com/" in str(caught.value)
@@ -114,4 +114,4 @@ def test_without_a_network_it_says_what_to_put_where(tmp_path, monkeypatch):
 
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(AssetError, match=r"'none', 'imagenet', or a file that ends in \.keras.* Received: 'mine\.h5'"):
-        plugins.load("backbones", "resnet_50").build(SIZE, weights="mine.h5")
+        plugins.load("backbones", "resnet50").build(SIZE, weights="mine.h5")
