@@ -26,7 +26,7 @@ from deepfake_tf.verdict import Verdict
 from deepfake_tf.workers import WorkerPool
 from serving import status
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
-from serving.upload import Upload, read_options
+from serving.upload import Upload, read_options, readable
 
 log = logging.getLogger("serving.gateway")
 
@@ -63,7 +63,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         call.end = call.begin + limit
         try:
             async with asyncio.timeout(limit):
-                await self._analyze(request_iterator, context, call)
+                await self._analyze(readable(request_iterator), context, call)
         except asyncio.CancelledError:
             call.log_end("CANCELLED")
             raise

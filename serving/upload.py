@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from google.protobuf.message import DecodeError
+
 from deepfake_tf.errors import RequestError, TooLargeError
 from serving.protos.deepfake.v1 import detection_pb2
 
@@ -102,6 +104,21 @@ class Upload:
     def _check_size(self, num_bytes: int) -> None:
         if num_bytes > self._max_bytes:
             raise TooLargeError(f"The file may have {self._max_bytes} bytes at most, and has more.")
+
+
+async def readable(
+    requests: AsyncIterator[detection_pb2.AnalyzeRequest],
+) -> AsyncIterator[detection_pb2.AnalyzeRequest]:
+    """Yields the messages of a call.
+
+    Raises:
+        RequestError: one cannot be read.
+    """
+    try:
+        async for request in requests:
+            yield request
+    except DecodeError as error:
+        raise RequestError("A message is no deepfake.v1.AnalyzeRequest.") from error
 
 
 async def read_options(requests: AsyncIterator[detection_pb2.AnalyzeRequest]) -> detection_pb2.AnalyzeOptions:
