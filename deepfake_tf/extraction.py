@@ -23,8 +23,9 @@ from deepfake_tf.errors import (
     WorkerTimeoutError,
 )
 from deepfake_tf.faces import Detection, Detector, open_detector
+from deepfake_tf.frames import Frame
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
-from deepfake_tf.video import Frame, Video, VideoInfo
+from deepfake_tf.video import Video, VideoInfo
 from deepfake_tf.workers import WorkerPool
 
 Progress = Callable[[str, float], None]

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_tf import assets
+from deepfake_tf.frames import Frame
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec
-from deepfake_tf.video import Frame
 
 _MODULE_THAT_LOADS_TENSORFLOW = "tensorflow"
 _import_lock = threading.Lock()

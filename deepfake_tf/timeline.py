@@ -19,11 +19,13 @@ class PacketInfo:
         pts: when its frame is shown, in ticks.
         is_key: decoding can begin here.
         is_reference: other frames need it; where the codec does not tell, True.
+        is_shown: False for a packet that is only there for others to be decoded.
     """
 
     pts: int
     is_key: bool
     is_reference: bool
+    is_shown: bool = True
 
 
 class Timeline:
@@ -38,9 +40,9 @@ class Timeline:
     def __init__(self, packets: list[PacketInfo], tick_sec: Fraction) -> None:
         self.tick_sec = tick_sec
         self._packets = packets
-        pts = np.array([packet.pts for packet in packets], np.int64)
-        self.times, first = np.unique(pts, return_index=True)
-        self.is_reference: NDArray[np.bool_] = np.array([packet.is_reference for packet in packets], bool)[first]
+        shown = [packet for packet in packets if packet.is_shown]
+        self.times, first = np.unique(np.array([packet.pts for packet in shown], np.int64), return_index=True)
+        self.is_reference: NDArray[np.bool_] = np.array([packet.is_reference for packet in shown], bool)[first]
 
     def __len__(self) -> int:
         return len(self.times)

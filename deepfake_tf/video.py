@@ -8,19 +8,16 @@ Nothing seeks.
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
 from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
+from deepfake_tf.frames import Frame, square_pixels
 from deepfake_tf.schema import Limits
 from deepfake_tf.timeline import PacketInfo, Timeline, h264_role, hevc_role
 
@@ -61,40 +58,6 @@ class VideoInfo:
     num_frames: int
     codec: str
     damage: str = ""
-
-
-class Frame:
-    """One decoded frame; its pixels are converted only when they are asked for, at the size that is asked for.
-
-    Attributes:
-        index: number in order of presentation, from 0.
-        timestamp_us: microseconds from the start of the video.
-        width: as displayed.
-        height: as displayed.
-    """
-
-    def __init__(self, picture: av.VideoFrame, index: int, timestamp_us: int, sample_aspect: Fraction) -> None:
-        self.index = index
-        self.timestamp_us = timestamp_us
-        self._picture = picture
-        self._matrix = _display_matrix(picture)
-        self._stored_size = _square_pixels(picture.width, picture.height, sample_aspect)
-        self.width, self.height = _turned_size(self._stored_size, self._matrix)
-
-    @cached_property
-    def pixels(self) -> NDArray[np.uint8]:
-        """The frame as displayed, uint8 RGB [H, W, 3]."""
-        return self._convert(*self._stored_size)
-
-    def shrunken(self, longer_side_px: int) -> NDArray[np.uint8]:
-        """Returns the frame with its longer side at most this long, uint8 RGB [h, w, 3]."""
-        width, height = self._stored_size
-        scale = min(1.0, longer_side_px / max(width, height))
-        return self._convert(max(1, round(width * scale)), max(1, round(height * scale)))
-
-    def _convert(self, width: int, height: int) -> NDArray[np.uint8]:
-        converted = self._picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        return _turn(np.asarray(converted.to_ndarray(), np.uint8), self._matrix)
 
 
 class Video:
@@ -141,14 +104,13 @@ class Video:
         packets: list[PacketInfo] = []
         damage = ""
         try:
-            for packet in container.demux(stream):
+            for packet in _frame_packets(container, stream):
                 self._check()
-                if packet.size > 0 and not packet.is_discard:
-                    self._has_times &= packet.pts is not None
-                    packets.append(read(packet))
+                self._has_times &= packet.pts is not None
+                packets.append(read(packet))
         except av.FFmpegError as error:
             damage = f"reading stopped after {len(packets)} frames ({_reason(error)})"
-        if not packets:
+        if not any(packet.is_shown for packet in packets):
             raise DecodeError(
                 f"{self._path.name} holds no frame of its {stream.codec_context.name} video. {damage}".strip()
             )
@@ -190,7 +152,9 @@ class Video:
     def _index(self, number: int, picture: av.VideoFrame) -> int:
         if not self._has_times or picture.pts is None:
             return number
-        return self.timeline.index_at(round(picture.pts * _tick(picture) / self.timeline.tick_sec))
+        # What comes out when the decoder is emptied has no unit of time; it is the stream's then.
+        tick_sec = picture.time_base or self.timeline.tick_sec
+        return self.timeline.index_at(round(picture.pts * tick_sec / self.timeline.tick_sec))
 
     def _pictures(
         self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
@@ -212,20 +176,33 @@ class Video:
     ) -> Iterator[av.VideoFrame]:
         context = stream.codec_context
         is_progressive = int(context.field_order) in _PROGRESSIVE_ORDERS
-        can_skip = context.name in _CODECS_THAT_SKIP and is_progressive and self._has_times
+        can_choose = is_progressive and self._has_times
+        can_skip = can_choose and context.name in _CODECS_THAT_SKIP
         wanted_times = {int(self.timeline.times[index]) for index in wanted}
-        for packet in container.demux(stream):
+        is_needed = self.timeline.packets_to_decode(wanted) if can_choose else None
+        previous = -1
+        for number, packet in enumerate(_frame_packets(container, stream)):
             self._check()
+            if is_needed is not None and not is_needed[number : number + 1].all():
+                continue
+            if number > previous + 1:
+                yield from self._pictures_of(context, None)
+                context.flush_buffers()
+            previous = number
             if can_skip:
-                needed = packet.pts is None or packet.pts in wanted_times
-                context.skip_frame = "DEFAULT" if needed else "NONREF"
-            try:
-                yield from packet.decode()
-            except MemoryError:
-                raise
-            except av.FFmpegError:
-                # A damaged packet costs its frame; the decoder goes on with the next.
-                self.num_damaged_packets += 1
+                context.skip_frame = "DEFAULT" if packet.pts in wanted_times else "NONREF"
+            yield from self._pictures_of(context, packet)
+        yield from self._pictures_of(context, None)
+
+    def _pictures_of(self, context: VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:
+        try:
+            return context.decode(packet)
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            # A damaged packet costs its frame; the decoder goes on with the next.
+            self.num_damaged_packets += 1
+            return []
 
 
 def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
@@ -292,15 +269,17 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
+def _frame_packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    return (packet for packet in container.demux(stream) if packet.size > 0)
+
+
 def _packet_reader(stream: VideoStream) -> Callable[[av.Packet], PacketInfo]:
-    context = stream.codec_context
-    role = _ROLES.get(context.name)
-    if role is None:
-        return lambda packet: PacketInfo(packet.pts or 0, packet.is_keyframe, True)
-    length_size = _length_size(context)
+    role = _ROLES.get(stream.codec_context.name)
+    length_size = _length_size(stream.codec_context)
 
     def read(packet: av.Packet) -> PacketInfo:
-        return PacketInfo(packet.pts or 0, *role(memoryview(packet), length_size))
+        is_key, is_reference = role(memoryview(packet), length_size) if role else (packet.is_keyframe, True)
+        return PacketInfo(packet.pts or 0, is_key, is_reference, not packet.is_discard)
 
     return read
 
@@ -328,16 +307,12 @@ def _what_is_missing(container: InputContainer, stream: VideoStream, timeline: T
     return ""
 
 
-def _tick(picture: av.VideoFrame) -> Fraction:
-    return picture.time_base or _USUAL_TICK_SEC
-
-
 def _describe(stream: VideoStream, timeline: Timeline, damage: str) -> VideoInfo:
     seconds = float((timeline.times[-1] - timeline.times[0]) * timeline.tick_sec)
     num_frames = len(timeline)
     average = float(stream.average_rate or 0)
     fps = (num_frames - 1) / seconds if seconds > 0 else average
-    size = _square_pixels(stream.codec_context.width, stream.codec_context.height, _sample_aspect(stream))
+    size = square_pixels(stream.codec_context.width, stream.codec_context.height, _sample_aspect(stream))
     return VideoInfo(
         width=size[0],
         height=size[1],
@@ -372,36 +347,3 @@ def _sample_aspect(stream: VideoStream) -> Fraction:
     aspect = stream.sample_aspect_ratio or Fraction(1)
     is_sane = Fraction(1, _WIDEST_SAMPLE_ASPECT) <= aspect <= _WIDEST_SAMPLE_ASPECT
     return aspect if is_sane else Fraction(1)
-
-
-def _square_pixels(width: int, height: int, sample_aspect: Fraction) -> tuple[int, int]:
-    """The size with square pixels; the side that is too short grows, so that no detail is lost."""
-    if sample_aspect >= 1:
-        return round(width * sample_aspect), height
-    return width, round(height / sample_aspect)
-
-
-def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int]:
-    """(a, b, c, d) of the display matrix: x is shown at a x + c y, y at b x + d y; see FFmpeg's display.h."""
-    # Its keys are the types of side data, whatever the stubs say.
-    item: Any = picture.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
-    if item is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(bytes(item), np.int32)[:5].tolist()
-    return a, b, c, d
-
-
-def _turned_size(size: tuple[int, int], matrix: tuple[int, int, int, int]) -> tuple[int, int]:
-    a, b, _, _ = matrix
-    return size if abs(a) >= abs(b) else (size[1], size[0])
-
-
-def _turn(pixels: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Turns and mirrors a picture by quarter turns, as its display matrix says."""
-    a, b, c, d = matrix
-    if abs(a) >= abs(b):
-        flip_x, flip_y = a < 0, d < 0
-    else:
-        pixels = pixels.transpose(1, 0, 2)
-        flip_x, flip_y = c < 0, b < 0
-    return np.ascontiguousarray(pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1])

@@ -27,6 +27,7 @@ TABLE = [
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}
 FIRST_ROW_WITH_TENSORFLOW = 5
 SERVING_MAY_USE = {
+    "assets",
     "errors",
     "schema",
     "plugins",
