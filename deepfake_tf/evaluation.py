@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from deepfake_tf import atomic, metrics, report, scoring
 from deepfake_tf.clip_table import ClipTable, list_clips
+from deepfake_tf.data_folder import Failure, read_failures
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.manifest import VideoEntry, label_word, read_manifest, read_table
+from deepfake_tf.manifest import VideoEntry, label_word, read_manifest
 from deepfake_tf.metrics import roc_auc
 from deepfake_tf.records import read_index
 from deepfake_tf.schema import ClipSpec
@@ -81,7 +82,7 @@ def evaluate(
     logits = scoring.predict_logits(model, clips, on_progress=on_progress)
     videos = scoring.join_videos(clips, logits)
     entries = {one.video_id: one for one in read_manifest(Path(data_dir) / "manifest.csv")}
-    failures = {row["video_id"]: row for row in read_table(Path(data_dir) / "failures.csv")}
+    failures = {one.video_id: one for one in read_failures(data_dir)}
     out_dir.mkdir(parents=True, exist_ok=True)
     _write_table(out_dir / "clip_scores.csv", _clip_rows(clips, logits, entries))
     _write_table(out_dir / "video_scores.csv", _video_rows(videos, entries, failures, split))
@@ -151,11 +152,15 @@ def _measure(labels: NDArray[np.int64], scores: NDArray[np.float64], groups: Seq
 
 
 def _coverage(
-    entries: Iterable[VideoEntry], failures: Mapping[str, Mapping[str, str]], videos: VideoScores, split: str
+    entries: Iterable[VideoEntry], failures: Mapping[str, Failure], videos: VideoScores, split: str
 ) -> dict[str, Any]:
     own = [one for one in entries if one.split == split and one.label is not None]
     judged = set(videos.video_ids)
-    refused = Counter(failures.get(one.video_id, {}).get("outcome", "") for one in own if one.video_id not in judged)
+    refused = Counter(
+        str(failures[one.video_id].outcome) if one.video_id in failures else ""
+        for one in own
+        if one.video_id not in judged
+    )
     return {
         "num_videos": len(own),
         "num_judged": len(judged),
@@ -198,7 +203,7 @@ def _clip_rows(
 def _video_rows(
     videos: VideoScores,
     entries: Mapping[str, VideoEntry],
-    failures: Mapping[str, Mapping[str, str]],
+    failures: Mapping[str, Failure],
     split: str,
 ) -> list[dict[str, Any]]:
     rows = []
@@ -213,8 +218,8 @@ def _video_rows(
     for video_id, failure in failures.items():
         entry = entries.get(video_id)
         if entry is not None and entry.split == split and entry.label is not None:
-            head = {"video_id": video_id, "group": entry.group, "outcome": failure["outcome"]}
-            nothing = {"reason": failure["reason"], "num_clips": 0, "logit": "", "score": ""}
+            head = {"video_id": video_id, "group": entry.group, "outcome": str(failure.outcome)}
+            nothing = {"reason": failure.reason, "num_clips": 0, "logit": "", "score": ""}
             rows.append({**head, **nothing, **_known(entry)})
     return rows
 

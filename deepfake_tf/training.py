@@ -16,6 +16,7 @@ import math
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -138,8 +139,11 @@ def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
         raise DataError(f"There is no {model_path}. Expected the weights of the run; train again into a new folder.")
     model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])))
     try:
-        model.load_weights(model_path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it found no weights for.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(model_path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise DataError(f"{model_path} does not hold the weights that run.json describes ({error}).") from error
     return model, run
 

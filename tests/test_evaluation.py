@@ -1,0 +1,153 @@
+"""Evaluation of a model whose answers are known, against arithmetic on the tables it wrote."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from deepfake_tf import evaluation, training
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.settings import TrainSettings
+from tests.clips_of_squares import SPEC, both_classes, write_data
+
+SETTINGS = TrainSettings(
+    head="mean", backbone_settings={"channels": [4, 8]}, batch_size=4, learning_rate=0.01, epochs=2, recipe="none"
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(
+        tmp_path_factory.mktemp("squares") / "data",
+        {
+            "train": both_classes("t", 3),
+            "val": both_classes("v", 2),
+            "test": [*both_classes("x", 4), ("lost", 1), ("unlabelled", None)],
+        },
+        refused=("lost",),
+    )
+
+
+@pytest.fixture(scope="module")
+def run_dir(data, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run") / "run"
+    training.train(data, run_dir, SETTINGS)
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def evaluated(data, run_dir):
+    seen = []
+    report = evaluation.evaluate(
+        run_dir, data, "test", run_dir / "evaluation-test", on_progress=lambda *at: seen.append(at)
+    )
+    assert seen[-1] == (1, 1)
+    return run_dir / "evaluation-test", report
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_clips_carry_what_the_manifest_says(evaluated):
+    rows = rows_of(evaluated[0] / "clip_scores.csv")
+    assert len(rows) == 16
+    by_id = {row["example_id"]: row for row in rows}
+    row = by_id["x3/0/1"]
+    assert (row["video_id"], row["track_id"], row["group"], row["label"]) == ("x3", "0", "group-x3", "fake")
+    assert (row["method"], row["context"]) == ("square", "indoors")
+    assert float(row["score"]) == pytest.approx(1 / (1 + np.exp(-float(row["logit"]))))
+
+
+def test_videos_join_their_clips_and_the_refused_stand_beside_them(evaluated):
+    clips, videos = (rows_of(evaluated[0] / name) for name in ("clip_scores.csv", "video_scores.csv"))
+    judged = [row for row in videos if row["outcome"] == "OK"]
+    assert [row["video_id"] for row in videos if row["outcome"] != "OK"] == ["lost"]
+    assert videos[-1] | {"outcome": "NO_FACE", "reason": "no face was found", "score": ""} == videos[-1]
+    for row in judged:
+        own = [float(clip["logit"]) for clip in clips if clip["video_id"] == row["video_id"]]
+        assert float(row["logit"]) == pytest.approx(np.mean(own))
+        assert int(row["num_clips"]) == len(own) == 2
+
+
+@pytest.mark.parametrize(("level", "table"), [("clips", "clip_scores.csv"), ("videos", "video_scores.csv")])
+def test_metrics_are_those_of_the_tables(evaluated, level, table):
+    out_dir, report = evaluated
+    rows = [row for row in rows_of(out_dir / table) if row["score"]]
+    labels = np.array([row["label"] == "fake" for row in rows]).astype(int)
+    scores = np.array([float(row["score"]) for row in rows])
+    found = report[level]["metrics"]
+    assert found["roc_auc"] == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores))
+    assert found["log_loss"] == pytest.approx(sklearn.metrics.log_loss(labels, scores))
+    assert found["accuracy"] == pytest.approx(np.mean((scores >= 0.5) == labels))
+    assert report[level]["confusion"] == sklearn.metrics.confusion_matrix(labels, scores >= 0.5).tolist()
+    low, high = report[level]["roc_auc_interval"]
+    assert low <= found["roc_auc"] <= high
+
+
+def test_coverage_counts_the_labelled_videos_of_the_split(evaluated):
+    assert evaluated[1]["coverage"] == {
+        "num_videos": 9,
+        "num_judged": 8,
+        "share_judged": pytest.approx(8 / 9),
+        "refused": {"NO_FACE": 1},
+    }
+
+
+def test_the_report_is_written_whole(evaluated):
+    out_dir, report = evaluated
+    assert json.loads((out_dir / "report.json").read_text()) == report
+    assert (out_dir / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    html = (out_dir / "report.html").read_text()
+    assert "small_cnn + mean" in html
+    assert "1 of 9 videos could not be judged" in html
+    # Nothing is asked for from elsewhere.
+    assert "http" not in html
+    assert "src=" not in html.replace('src="data:image/png;base64,', "")
+
+
+def test_a_finished_evaluation_is_found_finished(data, run_dir, evaluated, monkeypatch):
+    monkeypatch.setattr(evaluation.scoring, "predict_logits", None)
+    assert evaluation.evaluate(run_dir, data, "test", evaluated[0]) == evaluated[1]
+
+
+def test_another_evaluation_is_not_overwritten(data, run_dir, evaluated):
+    with pytest.raises(ConfigError, match="another evaluation"):
+        evaluation.evaluate(run_dir, data, "val", evaluated[0])
+
+
+def test_one_class_is_reported_without_what_is_not_defined(run_dir, tmp_path):
+    data = write_data(tmp_path / "data", {"test": [("a", 0), ("b", 0)]})
+    report = evaluation.evaluate(run_dir, data, "test", tmp_path / "out")
+    assert report["videos"]["metrics"]["roc_auc"] is None
+    assert report["videos"]["roc_auc_interval"] == [None, None]
+    assert "one class only" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_split_without_labels_is_an_error_in_words(run_dir, tmp_path):
+    data = write_data(tmp_path / "data", {"test": [("a", None)]})
+    with pytest.raises(DataError, match="no labelled clips"):
+        evaluation.evaluate(run_dir, data, "test", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [({"margin": 0.5}, True), ({"num_frames": 5}, True), ({"clips_per_video": 9, "max_tracks": 1}, False)],
+)
+def test_clips_made_in_another_way_are_refused(run_dir, tmp_path, change, refused):
+    data = write_data(tmp_path / "data", {"test": both_classes("x", 1)}, spec=dataclasses.replace(SPEC, **change))
+    if refused:
+        with pytest.raises(ConfigError, match=f"{next(iter(change))} .* instead of"):
+            evaluation.evaluate(run_dir, data, "test", tmp_path / "out")
+    else:
+        assert evaluation.evaluate(run_dir, data, "test", tmp_path / "out")["coverage"]["num_judged"] == 2
+
+
+def test_confusion_counts_rows_as_truth():
+    labels = np.array([0, 0, 0, 1, 1])
+    scores = np.array([0.1, 0.2, 0.5, 0.49, 0.9])
+    assert evaluation.confusion(labels, scores) == [[2, 1], [1, 1]]
