@@ -16,6 +16,8 @@ COLUMNS = ("video_id", "path", "label", "dataset", "method", "identities", "orig
 """The columns that every manifest has, in order; any others are attributes."""
 
 IDENTITY_SEPARATOR = ";"
+OFFICIAL_SPLIT = "official_split"
+"""The attribute that keeps the split that a data set's own lists give a video."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from deepfake_tf.errors import ConfigError, LeakError
-from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.manifest import OFFICIAL_SPLIT, VideoEntry
 from deepfake_tf.schema import FAKE, REAL, SPLITS
 
 DEFAULT_SHARES = (0.7, 0.15, 0.15)
 
 Link = tuple[str, ...]
 """What two videos may share: its kind first."""
+Side = tuple[str, str]
+"""A split, and the data set whose list says so, if one does."""
 
 # Which split is given both labels first, when there are too few groups for all.
 _FIRST_TO_FILL = (SPLITS.index("train"), SPLITS.index("test"), SPLITS.index("val"))
@@ -110,6 +112,38 @@ def assign_splits(
     ]
 
 
+def complete_splits(
+    entries: Sequence[VideoEntry], *, shares: Sequence[float] = DEFAULT_SHARES, seed: int = 0
+) -> list[VideoEntry]:
+    """Returns the entries with splits for the data sets that have none of their own, beside those that have.
+
+    What shares a group with one split of another data set goes there; with several, it gets none. All else is assigned
+    as `assign_splits` does. The videos of a data set with splits keep what they have, even if it is nothing.
+
+    Args:
+        entries: with groups, and with the splits that are given.
+        shares: of train, val and test among what is assigned.
+        seed: another seed gives other splits.
+    """
+    given: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.split:
+            given[entry.group].add(entry.split)
+    has_splits = {entry.dataset for entry in entries if entry.split}
+    free = [entry for entry in entries if entry.dataset not in has_splits and entry.group not in given]
+    assigned = {entry.video_id: entry.split for entry in assign_splits(free, shares=shares, seed=seed)}
+
+    def split_of(entry: VideoEntry) -> str:
+        if entry.dataset in has_splits or entry.label is None:
+            return entry.split
+        if entry.video_id in assigned:
+            return assigned[entry.video_id]
+        one, *others = given[entry.group]
+        return "" if others else one
+
+    return [dataclasses.replace(entry, split=split_of(entry)) for entry in entries]
+
+
 def assign_folds(entries: Sequence[VideoEntry], *, num_folds: int, seed: int = 0) -> dict[str, int]:
     """Returns the fold, 0 to num_folds - 1, of each labelled video by its video_id: whole groups, both labels in each.
 
@@ -176,40 +210,61 @@ def _draw(seed: int, name: str) -> str:
 # Leaks --------------------------------------------------------------------------------------------------------------
 
 
-def check_no_leak(entries: Sequence[VideoEntry]) -> None:
+def check_no_leak(entries: Sequence[VideoEntry], *, accept_official: bool = False) -> None:
     """Checks that no two splits share a group, an identity, an original or a file.
+
+    Args:
+        entries: with their splits.
+        accept_official: whether a leak inside the official lists of one data set is let through.
 
     Raises:
         LeakError: they do; the message names the chain from one video to the other.
     """
-    chain = find_leak(entries)
+    chain = find_leak(entries, accept_official=True)
     if chain:
         raise LeakError(
             f"Two splits share a source: {chain}. Splits must be by group: have them assigned anew "
-            "(pipelines.manifest without a split column), or mend the manifest."
+            "(pipelines.manifest --split-by group), or mend the manifest."
+        )
+    chain = "" if accept_official else find_leak(entries)
+    if chain:
+        raise LeakError(
+            f"The data set's own splits share a source: {chain}. Say --accept-official-leak to keep them as they are, "
+            "or have splits assigned anew (pipelines.manifest --split-by group)."
         )
 
 
-def find_leak(entries: Sequence[VideoEntry]) -> str:
-    """Returns the shortest chain from one split to another, as text, or nothing if there is no leak."""
+def find_leak(entries: Sequence[VideoEntry], *, accept_official: bool = False) -> str:
+    """Returns the shortest chain from one split to another, as text, or nothing if there is no leak.
+
+    Args:
+        entries: with their splits.
+        accept_official: whether chains between two videos whose splits are from the same data set's lists do not count.
+    """
     links = [_links(entry) + ([("group", entry.group)] if entry.group else []) for entry in entries]
-    chains = [chain for split in SPLITS if (chain := _chain_from(split, entries, links))]
+    sides = [(entry.split, _list_of(entry) if accept_official else "") for entry in entries]
+    starts = sorted({side for side in sides if side[0]}, key=lambda side: (SPLITS.index(side[0]), side[1]))
+    chains = [chain for side in starts if (chain := _chain_from(side, sides, links))]
     return _describe(min(chains, key=len), entries) if chains else ""
 
 
-def _chain_from(split: str, entries: Sequence[VideoEntry], links: Sequence[Sequence[Link]]) -> list[int | Link]:
-    """The shortest way from a video of a split to one of another, by what they share: video, link, video, ..."""
+def _list_of(entry: VideoEntry) -> str:
+    """The data set whose list gives a video the split that it has."""
+    return entry.dataset if entry.split and entry.attributes.get(OFFICIAL_SPLIT) == entry.split else ""
+
+
+def _chain_from(side: Side, sides: Sequence[Side], links: Sequence[Sequence[Link]]) -> list[int | Link]:
+    """The shortest way from a video of one side to one that it may not share with: video, link, video, ..."""
     sharers: dict[Link, list[int]] = defaultdict(list)
     for number, ours in enumerate(links):
         for link in ours:
             sharers[link].append(number)
-    came_from: dict[int | Link, int | Link | None] = {
-        number: None for number, entry in enumerate(entries) if entry.split == split
-    }
+    came_from: dict[int | Link, int | Link | None] = {number: None for number, one in enumerate(sides) if one == side}
     todo: deque[int] = deque(number for number in came_from if isinstance(number, int))
     while todo:
         number = todo.popleft()
-        if entries[number].split not in ("", split):
+        split, official = sides[number]
+        if split not in ("", side[0]) and not (official and official == side[1]):
             return _way_back(number, came_from)
         for link in links[number]:
             if link not in came_from:

@@ -55,7 +55,11 @@ def build_parser() -> command.Parser:
     parser.add_argument("--num-workers", type=int, help="videos worked on at a time (default: one per processor)")
     parser.add_argument("--videos-per-shard", type=int, default=16, help="a shard is whole or not there at all")
     parser.add_argument("--max-failed-share", type=float, default=0.5, help="of videos that may give no clips")
-    parser.add_argument("--accept-official-leak", action="store_true", help="accept splits that share identities")
+    parser.add_argument(
+        "--accept-official-leak",
+        action="store_true",
+        help="accept a data set's own splits though they share identities",
+    )
     add_flags(parser.add_argument_group("clips"), ClipSpec())
     add_flags(parser.add_argument_group("limits on one video"), Limits())
     return parser

@@ -172,3 +172,69 @@ def test_shortest_chain_is_told():
 def test_every_kind_of_leak_is_found(one, other, link):
     entries = [entry("a", 0, split="train", **one), entry("b", 1, split="test", **other)]
     assert splits.find_leak(entries) == f"a (train) - {link} - b (test)"
+
+
+# The lists of data sets ----------------------------------------------------------------------------------------------
+
+
+def listed(video_id, split, *identities, dataset="d", **more):
+    return entry(video_id, 0, *identities, split=split, dataset=dataset, attributes={"official_split": split}, **more)
+
+
+def test_leak_inside_an_official_list_can_be_accepted():
+    entries = [listed("a", "train", "1"), listed("b", "test", "1")]
+    with pytest.raises(
+        LeakError, match=r"data set's own splits .*a \(train\) - identity '1' - b .*--accept-official-leak"
+    ):
+        splits.check_no_leak(entries)
+    splits.check_no_leak(entries, accept_official=True)
+
+
+def test_leak_of_our_own_cannot_be_accepted():
+    entries = [listed("a", "train", "1"), replace(listed("b", "test", "1"), attributes={"official_split": "train"})]
+    with pytest.raises(LeakError, match="Two splits share a source"):
+        splits.check_no_leak(entries, accept_official=True)
+
+
+def test_lists_of_two_data_sets_that_disagree_are_our_own_leak():
+    entries = [listed("a", "train", "x:1"), listed("b", "test", "x:1", dataset="e")]
+    with pytest.raises(LeakError, match="Two splits share a source: a .* - identity 'x:1' - b"):
+        splits.check_no_leak(entries, accept_official=True)
+
+
+def test_own_leak_is_found_behind_an_accepted_one():
+    entries = [listed("a", "train", "1"), listed("b", "test", "1", "2"), entry("c", 0, "2", split="val", dataset="d")]
+    assert splits.find_leak(entries, accept_official=True) == "c (val) - identity '2' - b (test)"
+
+
+def test_identity_with_a_colon_joins_across_data_sets():
+    def num_groups(name):
+        entries = [entry("a", 0, name, dataset="d"), entry("b", 0, name, dataset="e")]
+        return len({one.group for one in splits.assign_groups(entries)})
+
+    assert (num_groups("x:1"), num_groups("1")) == (1, 2)
+
+
+def test_data_sets_without_lists_are_completed():
+    entries = splits.assign_groups(
+        [
+            listed("l/train", "train", "x:1"),
+            listed("l/test", "test", "x:2"),
+            replace(entry("l/none", 0, "3"), dataset="d"),
+            entry("o/1", 1, "x:1", dataset="o"),
+            entry("o/2", 1, "x:2", dataset="o"),
+            entry("o/both", 1, "x:4", "x:5", dataset="o"),
+            entry("o/unlabelled", None, "x:1", dataset="o"),
+            listed("l/4", "train", "x:4"),
+            listed("l/5", "test", "x:5"),
+            *[entry(f"o/free{n}", n % 2, f"f{n}", dataset="o") for n in range(40)],
+        ]
+    )
+    found = {one.video_id: one.split for one in splits.complete_splits(entries, shares=(0.5, 0, 0.5))}
+    assert {name: found[name] for name in ("l/train", "l/test", "l/none")} == {
+        "l/train": "train", "l/test": "test", "l/none": ""
+    }  # fmt: skip
+    assert {name: found[name] for name in ("o/1", "o/2", "o/both", "o/unlabelled")} == {
+        "o/1": "train", "o/2": "test", "o/both": "", "o/unlabelled": ""
+    }  # fmt: skip
+    assert Counter(split for name, split in found.items() if "free" in name) == {"train": 20, "test": 20}

@@ -18,15 +18,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from deepfake_tf import manifest, plugins, splits
-from deepfake_tf.errors import ConfigError, DataError, LeakError
+from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
 )
+
+SPLIT_BY = ("official", "group")
 
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
@@ -64,21 +66,31 @@ class ManifestSettings:
 
     Attributes:
         dataset: name of the data set; it goes in front of every video_id, so that manifests can be merged.
-        shares: of train, val and test; not used where the layout knows the splits.
+        split_by: "official": the data set's own lists where it has them; "group": all splits are assigned by group.
+        shares: of train, val and test, among the videos whose splits are assigned.
         seed: of the splits.
-        accept_official_leak: whether the layout's own splits may share identities.
+        accept_official_leak: whether the official lists of a data set may share identities.
         allow_one_class: whether all labelled videos may have one label.
+        skip_missing: whether videos that are listed and not there are left out.
+        attributes: table of further facts on videos, with a column path (below the root) and others of any name.
+        add: manifests whose videos are added; their groups and splits are assigned anew, together with the others.
     """
 
     dataset: str
+    split_by: Literal["official", "group"] = "official"
     shares: tuple[float, ...] = splits.DEFAULT_SHARES
     seed: int = 0
     accept_official_leak: bool = False
     allow_one_class: bool = False
+    skip_missing: bool = False
+    attributes: Path | None = None
+    add: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.dataset:
             raise ConfigError("A data set needs a name (--dataset NAME).")
+        if self.split_by not in SPLIT_BY:
+            raise ConfigError(f"split_by must be one of {', '.join(SPLIT_BY)}. Received: {self.split_by!r}")
 
 
 def load_layout(name: str) -> Layout:
@@ -115,41 +127,78 @@ def make_manifest(
     Raises:
         ConfigError: the root is not there, or `out` holds another manifest.
         DataError: there are no videos, files are missing, or there is one class only.
-        LeakError: the layout's own splits share identities.
+        LeakError: the data set's own splits share identities.
     """
     if not root.exists():
         raise ConfigError(f"There is no {root}. Expected the root of a data set with layout {layout!r}.")
-    entries = load_layout(layout).find_videos(root, **(options or {}))
-    _check(entries, root, settings)
+    added = [manifest.read_manifest(path) for path in settings.add]
+    entries = _present(load_layout(layout).find_videos(root, **(options or {})), root, settings)
+    if settings.attributes is not None:
+        entries = _with_attributes(entries, settings.attributes, root)
     entries = [_in_dataset(entry, settings.dataset) for entry in entries]
-    entries = sorted(_with_hashes(entries, on_progress), key=lambda entry: entry.video_id)
+    entries = manifest.merge_manifests([_with_hashes(entries, on_progress), *added])
+    _check_labels(entries, settings)
+    entries = sorted(entries, key=lambda entry: entry.video_id)
     entries = _with_splits(splits.assign_groups(entries), settings)
     _write(entries, out)
     return entries
 
 
-def _check(entries: Sequence[VideoEntry], root: Path, settings: ManifestSettings) -> None:
-    if not entries:
-        raise DataError(f"{root} has no videos.")
+def _present(entries: list[VideoEntry], root: Path, settings: ManifestSettings) -> list[VideoEntry]:
     missing = [entry.path for entry in entries if not entry.path.is_file()]
-    if missing:
-        raise DataError(f"{len(missing)} of {len(entries)} files are not there, the first is {missing[0]}.")
+    if missing and not settings.skip_missing:
+        raise DataError(
+            f"{len(missing)} of {len(entries)} files are not there, the first is {missing[0]}. "
+            "Say --skip-missing to leave such videos out."
+        )
+    present = [entry for entry in entries if entry.path not in set(missing)]
+    if not present:
+        raise DataError(f"{root} has no videos.")
+    return present
+
+
+def _check_labels(entries: Sequence[VideoEntry], settings: ManifestSettings) -> None:
     labels = {entry.label for entry in entries if entry.label is not None}
     if len(labels) == 1 and not settings.allow_one_class:
         only = manifest.label_word(next(entry for entry in entries if entry.label is not None))
         raise DataError(
-            f"Every labelled video of {root} is {only}; a model needs both classes. "
-            "If this manifest is only for judging or merging, say --allow-one-class."
+            f"Every labelled video of {settings.dataset} is {only}; a model needs both classes. Add a manifest that "
+            "has the others (--add), or, if this one is only for judging or merging, say --allow-one-class."
         )
+
+
+def _with_attributes(entries: Sequence[VideoEntry], table: Path, root: Path) -> list[VideoEntry]:
+    """Adds what a table says of videos, by their path below the root."""
+    rows = {row.get("path", ""): row for row in manifest.read_table(table)}
+    if "" in rows:
+        raise DataError(f"{table} must have a column path, with each video's path below {root}.")
+    folder = (root if root.is_dir() else root.parent).absolute()
+    names = [
+        entry.path.relative_to(folder).as_posix() if entry.path.is_relative_to(folder) else entry.path.as_posix()
+        for entry in entries
+    ]
+    unknown = sorted(set(rows) - set(names))
+    if unknown:
+        raise DataError(f"{table} names {len(unknown)} videos that {root} has not, the first is {unknown[0]!r}.")
+    columns = [name for name in next(iter(rows.values())) if name != "path"]
+    return [
+        dataclasses.replace(
+            entry,
+            attributes={**entry.attributes, **{column: rows.get(name, {}).get(column, "") for column in columns}},
+        )
+        for entry, name in zip(entries, names, strict=True)
+    ]
 
 
 def _in_dataset(entry: VideoEntry, dataset: str) -> VideoEntry:
     dataset = entry.dataset or dataset
+    official = {manifest.OFFICIAL_SPLIT: entry.split} if entry.split else {}
     return dataclasses.replace(
         entry,
         video_id=f"{dataset}/{entry.video_id}",
         dataset=dataset,
         original_id=entry.original_id and f"{dataset}/{entry.original_id}",
+        attributes={**entry.attributes, **official},
     )
 
 
@@ -169,16 +218,12 @@ def _sha256(path: Path) -> str:
 
 
 def _with_splits(entries: list[VideoEntry], settings: ManifestSettings) -> list[VideoEntry]:
-    if not any(entry.split for entry in entries):
-        entries = splits.assign_splits(entries, shares=settings.shares, seed=settings.seed)
-        splits.check_no_leak(entries)
-        return entries
-    chain = splits.find_leak(entries)
-    if chain and not settings.accept_official_leak:
-        raise LeakError(
-            f"The data set's own splits share a source: {chain}. Say --accept-official-leak to keep them as they are, "
-            "or have splits assigned anew by leaving the split column out."
-        )
+    if settings.split_by == "official":
+        entries = [
+            dataclasses.replace(entry, split=entry.attributes.get(manifest.OFFICIAL_SPLIT, "")) for entry in entries
+        ]
+    entries = splits.complete_splits(entries, shares=settings.shares, seed=settings.seed)
+    splits.check_no_leak(entries, accept_official=settings.accept_official_leak)
     return entries
 
 

@@ -76,7 +76,7 @@ class RunSettings:
         num_workers: videos worked on at a time, as many as this process may use processors if None.
         limits: on what one video may cost.
         max_failed_share: share of videos that may give no clips before the extraction fails, in [0, 1].
-        accept_official_leak: whether splits may share identities, as those of some data sets do.
+        accept_official_leak: whether the official lists of a data set may share identities, as some do.
     """
 
     runner: str = "processes"
@@ -155,8 +155,7 @@ def extract_manifest(
     """
     run = run or RunSettings()
     _check(entries)
-    if not run.accept_official_leak:
-        check_no_leak(entries)
+    check_no_leak(entries, accept_official=run.accept_official_leak)
     with DataFolder(Path(data_dir)) as folder:
         folder.claim(entries, settings)
         index = folder.index()

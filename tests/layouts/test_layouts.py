@@ -101,6 +101,84 @@ def test_official_leak_needs_to_be_accepted(root, tmp_path):
     assert [entry.split for entry in entries] == ["test", "train"]
 
 
+def test_official_splits_can_be_left_aside(root, tmp_path):
+    entries = make(official(root, "test"), tmp_path, "csv", layouts.ManifestSettings("set", split_by="group"))
+    assert len({entry.split for entry in entries}) == 1
+    # They are still told.
+    assert [entry.attributes["official_split"] for entry in entries] == ["test", "train"]
+
+
+def test_added_manifests_share_groups_and_keep_official_splits(root, tmp_path):
+    (tmp_path / "one").mkdir()
+    make(official(root, "test"), tmp_path / "one", "csv", layouts.ManifestSettings("one", accept_official_leak=True))
+    other = tmp_path / "other"
+    for name in ("real/000.mp4", "real/new.mp4"):
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text(name)
+    settings = layouts.ManifestSettings(
+        "two", add=(tmp_path / "one" / "manifest.csv",), accept_official_leak=True, shares=(0, 1, 0)
+    )
+    entries = {entry.video_id: entry for entry in make(other, tmp_path, settings=settings)}
+    assert {name: entry.split for name, entry in entries.items()} == {
+        "one/set/fake/swap/000_003.mp4": "test",
+        "one/set/real/000.mp4": "train",
+        # The same content as a video of a group that is in two splits.
+        "two/real/000.mp4": "",
+        "two/real/new.mp4": "val",
+    }
+    assert entries["two/real/000.mp4"].group == entries["one/set/real/000.mp4"].group
+    assert entries["one/set/real/000.mp4"].path == root / "real" / "000.mp4"
+
+
+def test_added_manifest_may_bring_the_other_class(root, tmp_path):
+    make(root, tmp_path)
+    (tmp_path / "fakes" / "fake").mkdir(parents=True)
+    (tmp_path / "fakes" / "fake" / "x.mp4").write_text("x")
+    settings = layouts.ManifestSettings("fakes", add=(tmp_path / "manifest.csv",))
+    assert len(layouts.make_manifest("folder", tmp_path / "fakes", tmp_path / "both.csv", settings=settings)) == 6
+
+
+def test_missing_files_can_be_left_out(root, tmp_path):
+    path = table(tmp_path, "path,label\nset/real/000.mp4,real\nset/fake/swap/000_003.mp4,fake\nnowhere.mp4,fake\n")
+    with pytest.raises(DataError, match="1 of 3 files .*nowhere.mp4. Say --skip-missing"):
+        make(path, tmp_path, "csv")
+    assert len(make(path, tmp_path, "csv", layouts.ManifestSettings("set", skip_missing=True))) == 2
+
+
+def test_attributes_from_a_table(root, tmp_path):
+    facts = table(tmp_path, "path,context\nreal/000.mp4,political\nfake/swap/000_003.mp4,entertainment\n")
+    entries = {
+        entry.video_id: entry
+        for entry in make(root, tmp_path, settings=layouts.ManifestSettings("s", attributes=facts))
+    }
+    assert {name: dict(entry.attributes) for name, entry in entries.items()} == {
+        "s/real/000.mp4": {"context": "political"},
+        "s/real/003.mp4": {"context": ""},
+        "s/real/005.mp4": {"context": ""},
+        "s/fake/swap/000_003.mp4": {"context": "entertainment"},
+        "s/fake/swap/005_010.mp4": {"context": ""},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,context\nreal/00.mp4,x\n", "names 1 videos that .* has not, the first is 'real/00.mp4'"),
+        ("video,context\nreal/000.mp4,x\n", "must have a column path"),
+        ("path,label\nreal/000.mp4,real\n", "attributes with the name of a column: label"),
+    ],
+)
+def test_wrong_attributes_are_refused(root, tmp_path, text, message):
+    settings = layouts.ManifestSettings("set", attributes=table(tmp_path, text))
+    with pytest.raises(DataError, match=message):
+        make(root, tmp_path, settings=settings)
+
+
+def test_unknown_source_of_splits_is_refused():
+    with pytest.raises(ConfigError, match="split_by must be one of official, group. Received: 'luck'"):
+        layouts.ManifestSettings("set", split_by="luck")
+
+
 # folder --------------------------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,37 @@ def test_unknown_identities_are_told(root, tmp_path, capsys):
     assert read_manifest(tmp_path / "m.csv")[0].dataset == "mine"
 
 
+def test_two_data_sets_in_one_manifest(root, tmp_path, capsys):
+    assert run("folder", root, "--out", tmp_path / "one.csv", "--group-regex", r"(\w)\.mp4") == 0
+    other = tmp_path / "other"
+    (other / "real").mkdir(parents=True)
+    (other / "real" / "copy.mp4").write_text("real/a.mp4")
+    facts = tmp_path / "facts.csv"
+    facts.write_text("path,context\nreal/copy.mp4,political\n")
+    flags = ("--add", tmp_path / "one.csv", "--attributes", facts, "--split-by", "group")
+    capsys.readouterr()
+    assert run("folder", other, "--out", tmp_path / "both.csv", *flags) == 0
+    told = capsys.readouterr().out
+    assert "7 videos in 3 groups" in told
+    assert "1 videos have the same content as another" in told
+    entries = {entry.video_id: entry for entry in read_manifest(tmp_path / "both.csv")}
+    assert entries["other/real/copy.mp4"].split == entries["set/real/a.mp4"].split
+    assert entries["other/real/copy.mp4"].attributes["context"] == "political"
+    assert entries["set/fake/x/a.mp4"].path == root / "fake" / "x" / "a.mp4"
+
+
+def test_a_data_set_that_is_one_group_is_told_to_be_a_test_set(tmp_path, capsys):
+    for n in range(20):
+        path = tmp_path / "set" / ("fake" if n % 2 else "real") / f"same_{n}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(n))
+    flags = ("--group-regex", "(same)", "--shares", "0,0,1")
+    assert run("folder", tmp_path / "set", "--out", tmp_path / "m.csv", *flags) == 0
+    told = capsys.readouterr().out
+    assert "20 videos in 1 groups: 20 test" in told
+    assert "The group 'same' holds 20 of them" in told
+
+
 def test_table_to_manifest(root, tmp_path):
     table = root / "table.csv"
     table.write_text("file,what,is\nreal/a.mp4,video,real\nfake/x/a.mp4,video,fake\nnone.jpg,photo,odd\n")
@@ -58,6 +89,9 @@ def test_table_to_manifest(root, tmp_path):
         (["folder", "set", "--out", "m.csv", "--shares", "1,2,3"], "add up to 1"),
         (["folder", "set", "--out", "m.csv", "--shares", "much"], "invalid shares value"),
         (["folder", "set", "--out", "m.csv", "--group-regex", "("], "no regular expression"),
+        (["folder", "set", "--out", "m.csv", "--add", "nowhere.csv"], "There is no table nowhere.csv"),
+        (["folder", "set", "--out", "m.csv", "--add", "set/table.csv"], "is no manifest"),
+        (["folder", "set", "--out", "m.csv", "--attributes", "nowhere.csv"], "There is no table nowhere.csv"),
         (["folder", "set", "--out", "m.csv", "--wrong"], "unrecognized arguments: --wrong"),
         (["folder", "set"], "required: --out"),
         (["csv", "set/table.csv", "--out", "m.csv", "--label-column", "truth"], "no column 'truth'"),

@@ -227,9 +227,14 @@ def test_missing_files_are_told_before_any_work(entries, tmp_path):
 
 def test_leak_is_refused_unless_accepted(entries, tmp_path):
     leaking = [dataclasses.replace(entry, group="one") for entry in entries]
-    with pytest.raises(LeakError, match="group 'one'"):
-        extract(leaking, tmp_path / "data")
-    extract(leaking, tmp_path / "data", accept_official_leak=True)
+    with pytest.raises(LeakError, match="Two splits .* group 'one'"):
+        extract(leaking, tmp_path / "data", accept_official_leak=True)
+    official = [
+        dataclasses.replace(entry, dataset="set", attributes={"official_split": entry.split}) for entry in leaking
+    ]
+    with pytest.raises(LeakError, match="own splits .* group 'one'"):
+        extract(official, tmp_path / "data")
+    extract(official, tmp_path / "data", accept_official_leak=True)
 
 
 def test_too_many_failures_fail_and_can_be_accepted(entries, tmp_path):
