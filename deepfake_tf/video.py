@@ -85,7 +85,6 @@ class Video:
         self._path = path
         self._limits = limits or Limits()
         self._check = check
-        self._has_times = True
         self.num_damaged_packets = 0
         _check_bytes(path, self._limits)
         with _open(path) as container:
@@ -103,10 +102,13 @@ class Video:
         read = _packet_reader(stream)
         packets: list[PacketInfo] = []
         damage = ""
+        # AVI knows when a packet is due but not when its frame is shown; some bare streams know neither.
+        self._is_counted = container.format.name == "avi"
+        tick_sec = stream.time_base or _USUAL_TICK_SEC
         try:
             for packet in _frame_packets(container, stream):
                 self._check()
-                self._has_times &= packet.pts is not None
+                self._is_counted |= packet.pts is None
                 packets.append(read(packet))
         except av.FFmpegError as error:
             damage = f"reading stopped after {len(packets)} frames ({_reason(error)})"
@@ -114,12 +116,11 @@ class Video:
             raise DecodeError(
                 f"{self._path.name} holds no frame of its {stream.codec_context.name} video. {damage}".strip()
             )
-        if self._has_times:
-            timeline = Timeline(packets, stream.time_base or _USUAL_TICK_SEC)
-            return timeline, damage or _what_is_missing(container, stream, timeline)
-        # Some AVI files and bare streams do not say when a frame is shown: then they are counted.
-        numbered = [PacketInfo(number, True, True) for number in range(len(packets))]
-        return Timeline(numbered, 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC), damage
+        if len({packet.pts for packet in packets}) < len(packets) and self._is_counted:
+            packets = [PacketInfo(number, True, True) for number in range(len(packets))]
+            tick_sec = 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC
+        timeline = Timeline(packets, tick_sec)
+        return timeline, damage or _what_is_missing(container, stream, timeline)
 
     def frames(self, wanted: Collection[int]) -> Iterator[Frame]:
         """Decodes the wanted frames, in order, in one pass.
@@ -150,7 +151,7 @@ class Video:
                     return
 
     def _index(self, number: int, picture: av.VideoFrame) -> int:
-        if not self._has_times or picture.pts is None:
+        if self._is_counted or picture.pts is None:
             return number
         # What comes out when the decoder is emptied has no unit of time; it is the stream's then.
         tick_sec = picture.time_base or self.timeline.tick_sec
@@ -176,7 +177,7 @@ class Video:
     ) -> Iterator[av.VideoFrame]:
         context = stream.codec_context
         is_progressive = int(context.field_order) in _PROGRESSIVE_ORDERS
-        can_choose = is_progressive and self._has_times
+        can_choose = is_progressive and not self._is_counted
         can_skip = can_choose and context.name in _CODECS_THAT_SKIP
         wanted_times = {int(self.timeline.times[index]) for index in wanted}
         is_needed = self.timeline.packets_to_decode(wanted) if can_choose else None
