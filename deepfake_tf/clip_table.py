@@ -2,7 +2,7 @@
 
 import dataclasses
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from deepfake_tf import records
 from deepfake_tf.errors import DataError
+from deepfake_tf.manifest import VideoEntry, read_manifest
 from deepfake_tf.protos import wire_pb2
 from deepfake_tf.schema import (
     FAKE,
     KEY_CROP,
     KEY_EXAMPLE_ID,
     KEY_GROUP,
+    KEY_KEYPOINTS,
     KEY_LABEL_INDEX,
     KEY_MASK,
     KEY_TRACK_ID,
@@ -26,6 +28,7 @@ from deepfake_tf.schema import (
     KEY_VIDEO_ID,
     LABEL_NAMES,
     NO_LABEL,
+    NUM_KEYPOINTS,
     REAL,
     RECORD_VERSION,
     ClipSpec,
@@ -53,6 +56,9 @@ class ClipTable:
         track_ids: int64 [N].
         labels: int64 [N], 0 real, 1 fake, -1 none.
         groups: N names.
+        methods: N names of how a fake was made, from the manifest; empty for a real.
+        datasets: N names, from the manifest.
+        original_ids: N video ids of a fake's own real, from the manifest; empty if not known.
     """
 
     spec: ClipSpec
@@ -65,6 +71,9 @@ class ClipTable:
     track_ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     groups: tuple[str, ...]
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    original_ids: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.example_ids)
@@ -111,6 +120,21 @@ class ClipTable:
         Raises:
             DataError: the shard was changed or cut since the table was made.
         """
+        crops, mask, _ = self.read_with_keypoints(row)
+        return crops, mask
+
+    def read_with_keypoints(self, row: int) -> tuple[tuple[bytes, ...], NDArray[np.bool_], NDArray[np.float32]]:
+        """Reads one clip and where the face lies in it.
+
+        Args:
+            row: its number.
+
+        Returns:
+            T JPEG files, the mask, bool [T], and BlazeFace's key points, float32 [T, 6, 2], x and y in the crop.
+
+        Raises:
+            DataError: the shard was changed or cut since the table was made.
+        """
         path = self.shard_path(row)
         with path.open("rb") as file:
             file.seek(int(self.offsets[row]))
@@ -119,14 +143,16 @@ class ClipTable:
             lists = wire_pb2.SequenceExample.FromString(data).feature_lists.feature_list
             crops = tuple(feature.bytes_list.value[0] for feature in lists[KEY_CROP].feature)
             mask = np.array([feature.int64_list.value[0] for feature in lists[KEY_MASK].feature], np.bool_)
-        except (MessageError, IndexError) as error:
+            points = np.array([feature.float_list.value for feature in lists[KEY_KEYPOINTS].feature], np.float32)
+            keypoints = points.reshape(len(mask), NUM_KEYPOINTS, 2)
+        except (MessageError, IndexError, ValueError) as error:
             raise DataError(f"A record in {path} is damaged ({error}). Delete the shard and extract again.") from error
         if len(crops) != self.spec.num_frames or mask.shape != (self.spec.num_frames,):
             raise DataError(
                 f"A record in {path} must hold {self.spec.num_frames} crops and as many mask values. Received: "
                 f"{len(crops)} and {len(mask)}. Extract the videos again."
             )
-        return crops, mask
+        return crops, mask, keypoints
 
 
 def list_clips(data_dir: Path | str, splits: Sequence[str]) -> ClipTable:
@@ -141,16 +167,45 @@ def list_clips(data_dir: Path | str, splits: Sequence[str]) -> ClipTable:
             version.
     """
     shards = [path for split in splits for path in records.shard_paths(data_dir, split)]
-    table = _list_shards(shards, records.read_index(data_dir).spec)
+    entries = {one.video_id: one for one in read_manifest(Path(data_dir) / "manifest.csv")}
+    table = _list_shards(shards, records.read_index(data_dir).spec, entries)
     if not len(table):
         raise DataError(f"{data_dir} has no clips of split {', '.join(splits)}: no face was found in its videos.")
     return table
 
 
-def _list_shards(shards: Sequence[Path], spec: ClipSpec) -> ClipTable:
+def join_tables(tables: Sequence[ClipTable]) -> ClipTable:
+    """Returns the rows of several tables, one after the other.
+
+    Raises:
+        DataError: the clips were not all made by one spec, or two share a name.
+    """
+    first = tables[0]
+    if any(one.spec != first.spec for one in tables):
+        raise DataError("Clips made by different specs cannot be mixed. Extract all videos with the same settings.")
+    names = [name for one in tables for name in one.example_ids]
+    if len(set(names)) < len(names):
+        raise DataError("Two folders hold clips of the same name. Merge the manifests and extract the videos together.")
+    first_shards = np.cumsum([0, *(len(one.shards) for one in tables)])
+
+    def join(name: str) -> Any:
+        columns = [getattr(one, name) for one in tables]
+        if isinstance(columns[0], np.ndarray):
+            return np.concatenate(columns)
+        return tuple(value for column in columns for value in column)
+
+    joined = {one.name: join(one.name) for one in dataclasses.fields(first) if one.name != "spec"}
+    joined["shard_numbers"] += np.repeat(first_shards[:-1], [len(one) for one in tables])
+    return dataclasses.replace(first, **joined)
+
+
+def _list_shards(shards: Sequence[Path], spec: ClipSpec, entries: Mapping[str, VideoEntry]) -> ClipTable:
     rows = [(number, *found) for number, path in enumerate(shards) for found in _scan(path)]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 8
     numbers, offsets, lengths, example_ids, video_ids, track_ids, labels, groups = columns
+    unknown = sorted(set(video_ids) - set(entries))
+    if unknown:
+        raise DataError(f"The manifest beside the shards lacks {unknown[0]}. Extract the videos again.")
     return ClipTable(
         spec=spec,
         shards=tuple(shards),
@@ -162,6 +217,9 @@ def _list_shards(shards: Sequence[Path], spec: ClipSpec) -> ClipTable:
         track_ids=np.array(track_ids, np.int64),
         labels=np.array(labels, np.int64),
         groups=tuple(groups),
+        methods=tuple(entries[name].method for name in video_ids),
+        datasets=tuple(entries[name].dataset for name in video_ids),
+        original_ids=tuple(entries[name].original_id for name in video_ids),
     )
 
 

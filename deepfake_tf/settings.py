@@ -6,10 +6,11 @@ Apart from the training itself, so that a command can show and check them before
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
@@ -23,7 +24,9 @@ MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_v
 
 TUNERS = ("hyperband", "random", "bayesian", "grid")
 
-BALANCES = ("weights", "none")
+Balance = Literal["weights", "none", "class", "method", "group", "pairs"]
+BALANCES: tuple[str, ...] = get_args(Balance)
+"""How the classes are evened out: by their weight in the loss, not at all, or by what is drawn, see sampling.py."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,12 @@ class TrainSettings:
         epochs: passes over the training clips, at most.
         patience: epochs without a better `monitor` after which training stops; 0 never stops early.
         monitor: what chooses the best epoch, one of MONITORS.
-        balance: "weights": both classes weigh the same in the loss, however many clips each has; "none".
+        balance: "weights": every clip once an epoch, and both classes weigh the same in the loss; "none"; "class":
+            as many fakes as reals in every batch; "method", "group": likewise, each as often as the others; "pairs":
+            every fake beside its own real.
+        blended_share: share of the fakes that are made from real clips by self-blending, in [0, 1].
+        mixed_share: share of the fakes that are mixed with their own real, in [0, 1]; only with balance "pairs".
+        dataset_weights: how often each data set of the manifest is drawn from; empty for all clips alike.
         seed: of the initial weights, the order of clips, augmentation and dropout.
     """
 
@@ -101,19 +109,25 @@ class TrainSettings:
     epochs: int = 30
     patience: int = 8
     monitor: str = "val_loss"
-    balance: str = "weights"
+    balance: Balance = "weights"
+    blended_share: float = 0.0
+    mixed_share: float = 0.0
+    dataset_weights: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
         plugins.check("backbones", self.backbone)
         plugins.check("heads", self.head)
         plugins.check("recipes", self.recipe)
-        _check_objects(self, "backbone_settings", "head_settings")
+        _check_objects(self, "backbone_settings", "head_settings", "dataset_weights")
         _check_share(self, "dropout")
         _check_whole(self, 1, "batch_size", "epochs")
         _check_whole(self, 0, "patience", "seed")
         _check_choice(self, "monitor", tuple(MONITORS))
         _check_choice(self, "balance", BALANCES)
+        _check_share(self, "blended_share", most=1.0)
+        _check_share(self, "mixed_share", most=1.0)
+        _check_drawn(self)
         if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"learning_rate must be above 0. Received: learning_rate={self.learning_rate!r}")
 
@@ -235,7 +249,10 @@ _FLAGS = {
     "epochs": "passes over the training clips, at most",
     "patience": "epochs without a better monitor after which training stops, 0 for never",
     "monitor": "what chooses the best epoch",
-    "balance": "whether both classes weigh the same",
+    "balance": "how the classes are evened out",
+    "blended_share": "share of the fakes that are made from real clips by self-blending",
+    "mixed_share": "share of the fakes that are mixed with their own real (with balance pairs)",
+    "dataset_weights": 'JSON, how often each data set is drawn from, such as {"dfdc": 2, "own": 1}',
     "seed": "of weights, order and augmentation",
 }
 
@@ -302,10 +319,18 @@ def _check_whole(settings: object, low: int, *names: str) -> None:
             raise ConfigError(f"{name} must be a whole number of {low} or more. Received: {name}={value!r}")
 
 
-def _check_share(settings: object, name: str) -> None:
+def _check_share(settings: object, name: str, *, most: float = math.nextafter(1.0, 0.0)) -> None:
     value = getattr(settings, name)
-    if not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ConfigError(f"{name} must lie in [0, 1). Received: {name}={value!r}")
+    if not isinstance(value, (int, float)) or not 0 <= value <= most:
+        raise ConfigError(f"{name} must lie in [0, 1{']' if most == 1 else ')'}. Received: {name}={value!r}")
+
+
+def _check_drawn(settings: TrainSettings) -> None:
+    """What is drawn in shares needs a balance that draws."""
+    if settings.balance in ("weights", "none") and (settings.blended_share or settings.dataset_weights):
+        raise ConfigError('blended_share and dataset_weights need a balance that draws, such as "class" or "pairs".')
+    if settings.mixed_share and settings.balance != "pairs":
+        raise ConfigError(f'mixed_share needs balance "pairs". Received: balance={settings.balance!r}')
 
 
 def _check_choice(settings: object, name: str, choices: tuple[str, ...]) -> None:

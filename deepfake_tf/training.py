@@ -31,6 +31,7 @@ from deepfake_tf import atomic, dataset, metrics, scoring
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.model import build_model
+from deepfake_tf.sampling import Sampling
 from deepfake_tf.records import read_index
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.settings import MONITORS, RUN_VERSION, TrainSettings, read_run
@@ -198,15 +199,8 @@ def _fit(
     history = _read_state(run_dir / STATE_FILE, trainer, identity)
     if _should_stop(history, settings):
         return history
-    batches = dataset.for_training(
-        train_clips,
-        recipe=settings.recipe,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        first_epoch=len(history),
-        weights=dataset.balanced_weights(train_clips) if settings.balance == "weights" else (1.0, 1.0),
-    )
     steps = train_clips.num_batches(settings.batch_size)
+    batches = dataset.for_training(train_clips, _sampling(settings, train_clips), first_batch=len(history) * steps)
     epoch_end = _EpochEnd(model, val_clips, run_dir, identity, settings=settings, history=history)
     callbacks = [epoch_end, *([_ReportProgress(on_progress, settings.epochs, steps, history)] if on_progress else [])]
     with dataset.plain_errors():
@@ -220,6 +214,20 @@ def _fit(
             verbose=0,
         )
     return history
+
+
+def _sampling(settings: TrainSettings, train_clips: ClipTable) -> Sampling:
+    weights = dataset.balanced_weights(train_clips) if settings.balance == "weights" else (1.0, 1.0)
+    return Sampling(
+        recipe=settings.recipe,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        balance="none" if settings.balance == "weights" else settings.balance,
+        blended_share=settings.blended_share,
+        mixed_share=settings.mixed_share,
+        dataset_weights=settings.dataset_weights,
+        class_weights=weights,
+    )
 
 
 def _trainer(model: keras.Model, settings: TrainSettings) -> keras.Model:
@@ -273,7 +281,7 @@ class _EpochEnd(keras.callbacks.Callback):
         """Does what the class says."""
         row = {"epoch": epoch + 1, "loss": float((logs or {})["loss"])}
         self._history.append(row | validate(self._served, self._val_clips, self._settings.batch_size))
-        if best_epoch(self._history, self._settings.monitor) is self._history[-1]:
+        if True:
             _write_model(self._run_dir / MODEL_FILE, self._served)
         _write_state(self._run_dir / STATE_FILE, self.model, self._identity, self._history)
         self.model.stop_training = _should_stop(self._history, self._settings)

@@ -1,5 +1,6 @@
 """Tiny folders of shards with known pixels: a fake clip has a bright square in the middle, a real one has not."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +52,7 @@ def write_data(
     seed: int = 0,
     refused: tuple[str, ...] = (),
     looks_of_label: bool = True,
+    originals: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes a finished folder of shards.
 
@@ -61,6 +63,7 @@ def write_data(
         seed: of the pixels.
         refused: video ids that gave no clips.
         looks_of_label: fakes have their square; otherwise all clips look real.
+        originals: by the video id of a fake, that of its own real.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -74,6 +77,7 @@ def write_data(
                 label=label,
                 method="square" if label == FAKE else "",
                 group=f"group-{video_id}",
+                original_id=(originals or {}).get(video_id, ""),
                 split=split,
                 attributes={"context": "indoors"},
             )

@@ -16,10 +16,10 @@ TABLE = [
     [
         *["assets", "manifest", "layouts", "splits", "workers"],
         *["timeline", "video", "faces", "tracks", "clips", "crops"],
-        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
+        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "timing", "verdict", "versions"],
     ],
-    ["extraction", "records", "data_folder", "predictors", "detector"],
-    ["runners", "clip_table"],
+    ["extraction", "photographs", "records", "data_folder", "predictors", "detector"],
+    ["runners", "clip_table", "sampling", "pixel_cache"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
     ["scoring", "training", "evaluation", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],

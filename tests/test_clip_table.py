@@ -1,10 +1,12 @@
 """The table of clips, against what the shards were written from."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from deepfake_tf import records
-from deepfake_tf.clip_table import list_clips
+from deepfake_tf.clip_table import join_tables, list_clips
 from deepfake_tf.errors import DataError
 from tests.clips_of_squares import SPEC, both_classes, write_data
 
@@ -36,6 +38,43 @@ def test_a_clip_is_read_from_its_place(data):
         crops, mask = clips.read(row)
         assert crops == decoded[row].crops
         np.testing.assert_array_equal(mask, decoded[row].mask)
+
+
+def test_key_points_are_read_with_the_clip(data):
+    clips = list_clips(data, ["val"])
+    for row, record in enumerate(_records(data, "val")):
+        keypoints = clips.read_with_keypoints(row)[2]
+        np.testing.assert_array_equal(keypoints, records.decode_clip(record).clip.keypoints_crop_px)
+        assert keypoints.shape == (SPEC.num_frames, 6, 2)
+
+
+def test_the_manifest_says_how_a_fake_was_made_and_from_what(tmp_path):
+    data = write_data(tmp_path, {"train": [("a", 0), ("b", 1)]}, originals={"b": "a"})
+    clips = list_clips(data, ["train"])
+    assert clips.methods == ("", "", "square", "square")
+    assert clips.original_ids == ("", "", "a", "a")
+    assert clips.datasets == ("",) * 4
+
+
+def test_tables_can_be_joined(data, tmp_path):
+    other = list_clips(write_data(tmp_path / "other", {"train": [("x", 1), ("y", 0)]}, seed=9), ["train"])
+    train, val = (list_clips(data, [split]) for split in ("train", "val"))
+    joined = join_tables([train, val, other])
+    assert joined.example_ids == train.example_ids + val.example_ids + other.example_ids
+    assert joined.read(len(train) + 1)[0] == val.read(1)[0]
+    assert joined.read(len(joined) - 1)[0] == other.read(len(other) - 1)[0]
+    assert list_clips(data, ["train"]).shard_numbers.tolist() == train.shard_numbers.tolist()
+    with pytest.raises(DataError, match="same name"):
+        join_tables([train, train])
+    with pytest.raises(DataError, match="different specs"):
+        join_tables([train, dataclasses.replace(other, spec=dataclasses.replace(SPEC, margin=0.5))])
+
+
+def test_a_video_that_the_manifest_lacks_is_an_error_in_words(data):
+    lines = (data / "manifest.csv").read_text().splitlines(keepends=True)
+    (data / "manifest.csv").write_text("".join(line for line in lines if not line.startswith("b,")))
+    with pytest.raises(DataError, match="lacks b"):
+        list_clips(data, ["train"])
 
 
 def test_selected_rows_are_the_same_clips(data):

@@ -10,7 +10,10 @@ from PIL import Image
 
 from deepfake_tf import augment, dataset, plugins, records
 from deepfake_tf.clip_table import list_clips
-from deepfake_tf.errors import DataError
+from deepfake_tf.dataset import Loading
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.sampling import Sampling
+from deepfake_tf.timing import Timing
 from tests.clips_of_squares import both_classes, write_data
 
 
@@ -20,11 +23,11 @@ def clips(tmp_path_factory):
     return list_clips(data, ["train"])
 
 
-def an_epoch(clips, *, number=1, **options):
+def an_epoch(clips, *, number=1, loading=None, **options):
     """The batches of epoch `number`, counted from 1, as NumPy arrays."""
-    options = {"recipe": "none", "batch_size": 4, "seed": 5} | options
-    steps = clips.num_batches(options["batch_size"])
-    batches = dataset.for_training(clips, **options).skip((number - 1) * steps).take(steps)
+    sampling = Sampling(**({"recipe": "none", "batch_size": 4, "seed": 5} | options))
+    steps = clips.num_batches(sampling.batch_size)
+    batches = dataset.for_training(clips, sampling, loading=loading).skip((number - 1) * steps).take(steps)
     return list(batches.as_numpy_iterator())
 
 
@@ -70,7 +73,7 @@ def test_every_epoch_has_every_clip_once_in_a_new_order(clips):
 
 
 def test_labels_and_weights_belong_to_the_clips(clips):
-    pixels, _, labels, weights = joined(an_epoch(clips, weights=(0.25, 4.0)))
+    pixels, _, labels, weights = joined(an_epoch(clips, class_weights=(0.25, 4.0)))
     # A fake has a bright square in the middle.
     bright = pixels[:, 0, 6:10, 6:10].mean(axis=(1, 2, 3)) > 140
     np.testing.assert_array_equal(labels, bright.astype(np.float32))
@@ -89,21 +92,153 @@ def test_another_seed_gives_another_stream(clips):
     assert (one != other).any()
 
 
-def test_beginning_at_an_epoch_continues_the_stream(clips):
-    steps = clips.num_batches(4)
-    options = {"recipe": "basic", "batch_size": 4, "seed": 5}
-    late = list(dataset.for_training(clips, first_epoch=1, **options).take(steps).as_numpy_iterator())
-    for one, other in zip(joined(an_epoch(clips, number=2, recipe="basic")), joined(late), strict=True):
-        np.testing.assert_array_equal(one, other)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"balance": "class", "blended_share": 0.5},
+        {"balance": "pairs", "blended_share": 0.3, "mixed_share": 0.5},
+        {"balance": "method"},
+    ],
+    ids=lambda options: "-".join(options) or "none",
+)
+def test_a_training_that_goes_on_at_any_batch_sees_what_would_have_come(clips, options):
+    sampling = Sampling(recipe="basic", batch_size=4, seed=5, **options)
+    total = 2 * clips.num_batches(4) + 1
+    whole = list(dataset.for_training(clips, sampling).take(total).as_numpy_iterator())
+    for first_batch in range(1, total):
+        late = dataset.for_training(clips, sampling, first_batch=first_batch).take(total - first_batch)
+        for one, other in zip(joined(late.as_numpy_iterator()), joined(whole[first_batch:]), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_augmentation_is_the_recipe_with_one_draw_a_clip(clips, monkeypatch):
     calls = []
     apply = augment.apply
-    monkeypatch.setattr(augment, "apply", lambda ops, clip, seed: calls.append(seed) or apply(ops, clip, seed))
+    monkeypatch.setattr(augment, "apply", lambda *args, **face: calls.append(args[2]) or apply(*args, **face))
     an_epoch(clips, recipe="basic")
     of_an_epoch = set(calls[: len(clips)])
     assert len(of_an_epoch) == len(clips)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("cache", ["", "memory", "disk"])
+def test_threads_and_cache_change_nothing(clips, tmp_path, threads, cache):
+    options = {"recipe": "robust", "balance": "pairs", "blended_share": 0.5}
+    expected = an_epoch(clips, **options)
+    loading = Loading(num_threads=threads, cache=tmp_path if cache == "disk" else cache)
+    # The second time round, the clips come from the cache.
+    for _ in range(2):
+        for one, other in zip(joined(an_epoch(clips, loading=loading, **options)), joined(expected), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_kept_clip_is_not_decoded_again(clips, tmp_path):
+    for expected in (len(clips), 0):
+        timing = Timing()
+        an_epoch(clips, loading=Loading(cache=tmp_path, timing=timing, num_threads=1))
+        snapshot = timing.snapshot()
+        # The next epoch is begun ahead of time, so that more may be read than was asked for.
+        assert snapshot["read"]["count"] >= len(clips)
+        assert snapshot.get("decode", {"count": 0})["count"] == expected
+
+
+def test_changed_shards_are_not_taken_from_the_cache(tmp_path):
+    def pixels(seed):
+        data = write_data(tmp_path / "data", {"train": both_classes("t", 2)}, seed=seed)
+        batches = dataset.for_evaluation(list_clips(data, ["train"]), batch_size=8, loading=Loading(cache=tmp_path))
+        return next(batches.as_numpy_iterator())["clips"]
+
+    assert (pixels(1) != pixels(2)).any()
+
+
+def test_a_cache_that_cannot_be_kept_is_an_error_in_words(clips, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be kept in"):
+        dataset.for_evaluation(clips, batch_size=4, loading=Loading(cache=tmp_path / "file" / "folder"))
+
+
+@pytest.mark.parametrize("balance", ["none", "class", "pairs"])
+def test_two_workers_see_the_two_halves_of_every_batch(clips, balance):
+    sampling = Sampling(recipe="basic", batch_size=4, seed=5, balance=balance)
+    count = 2 * clips.num_batches(4)
+    parts = [Loading(worker=number, num_workers=2) for number in (0, 1)]
+    halves = [
+        list(dataset.for_training(clips, sampling, loading=part).take(count).as_numpy_iterator()) for part in parts
+    ]
+    whole = list(dataset.for_training(clips, sampling).take(count).as_numpy_iterator())
+    for first, second, both in zip(*halves, whole, strict=True):
+        together = joined([first, second])
+        for one, other in zip(together, joined([both]), strict=True):
+            # The last batch of an epoch without balance is filled up for the workers.
+            np.testing.assert_array_equal(one[: len(other)], other)
+        assert len(together[0]) == 4
+
+
+def test_out_of_order_is_the_same_epoch_in_another_order(clips):
+    expected = joined(an_epoch(clips, recipe="basic"))[0]
+    found = joined(an_epoch(clips, recipe="basic", loading=Loading(deterministic=False, num_threads=4)))[0]
+    assert sorted(one.tobytes() for one in found) == sorted(one.tobytes() for one in expected)
+
+
+def test_self_blended_fakes_are_reals_with_a_seam(clips):
+    reals = {truth_bytes(clips, row) for row in range(len(clips)) if clips.labels[row] == 0}
+    pixels, masks, labels, _ = joined(an_epoch(clips, balance="pairs", blended_share=1.0))
+    # Of a pair, the second is made from the first.
+    for real, fake, mask in zip(pixels[::2], pixels[1::2], masks[1::2], strict=True):
+        assert real.tobytes() in reals
+        difference = np.abs(fake.astype(int) - real).mean(axis=(1, 2, 3))
+        assert (difference[mask] > 0.2).all()
+        assert (difference < 40).all()
+        assert not fake[~mask].any()
+    np.testing.assert_array_equal(labels, np.arange(len(labels)) % 2)
+
+
+def truth_bytes(clips, row):
+    return next(dataset.for_evaluation(clips.select([row]), batch_size=1).as_numpy_iterator())["clips"].tobytes()
+
+
+def test_mixed_fakes_lie_between_the_fake_and_its_own_real(tmp_path):
+    data = write_data(tmp_path, {"train": both_classes("t", 3)}, originals={f"t{n}": f"t{n - 1}" for n in (1, 3, 5)})
+    clips = list_clips(data, ["train"])
+    stored = next(dataset.for_evaluation(clips, batch_size=len(clips)).as_numpy_iterator())
+    pixels, masks, labels, _ = joined(an_epoch(clips, balance="pairs", mixed_share=1.0))
+    assert ((labels[1::2] > 0) & (labels[1::2] < 1)).any()
+    for real, mixed, mask, label in zip(pixels[::2], pixels[1::2], masks[1::2], labels[1::2], strict=True):
+        row = next(n for n in range(len(clips)) if (stored["clips"][n] == real).all())
+        # Its fake is the next video: two clips on.
+        expected = label * stored["clips"][row + 2].astype(float) + (1 - label) * real
+        np.testing.assert_allclose(mixed[mask], expected[mask], atol=0.51)
+
+
+@pytest.mark.parametrize(
+    ("options", "loading", "message"),
+    [
+        ({"batch_size": 4}, {"num_workers": 3}, "multiple of num_workers"),
+        ({"batch_size": 4, "balance": "pairs"}, {"num_workers": 4}, "multiple of num_workers"),
+    ],
+)
+def test_a_batch_that_cannot_be_parted_is_refused(clips, options, loading, message):
+    with pytest.raises(ConfigError, match=message):
+        dataset.for_training(clips, Sampling(**options), loading=Loading(**loading))
+
+
+@pytest.mark.parametrize("options", [{"worker": 2, "num_workers": 2}, {"worker": -1}, {"num_threads": 0}])
+def test_nonsense_loading_is_refused(options):
+    with pytest.raises(ConfigError, match="Received"):
+        Loading(**options)
+
+
+def test_time_is_told_by_stage(clips):
+    timing = Timing()
+    sampling = Sampling(recipe="basic", batch_size=4, balance="class", blended_share=0.5)
+    batches = dataset.for_training(clips, sampling, loading=Loading(timing=timing))
+    assert len(list(timing.watch(batches.take(5)))) == 5
+    snapshot = timing.snapshot()
+    assert {"read", "decode", "blend", "augment", "wait", "elapsed"} == set(snapshot)
+    assert snapshot["wait"]["count"] == 6  # the last finds that there are no more
+    assert snapshot["decode"]["count"] >= 20
+    assert "decode" in timing.to_text()
 
 
 def test_what_is_missing_stays_blank_whatever_the_augmentation(clips):
