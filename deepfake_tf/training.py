@@ -31,8 +31,8 @@ from deepfake_tf import atomic, dataset, metrics, scoring
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.model import build_model
-from deepfake_tf.sampling import Sampling
 from deepfake_tf.records import read_index
+from deepfake_tf.sampling import Sampling
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.settings import MONITORS, RUN_VERSION, TrainSettings, read_run
 
@@ -281,7 +281,7 @@ class _EpochEnd(keras.callbacks.Callback):
         """Does what the class says."""
         row = {"epoch": epoch + 1, "loss": float((logs or {})["loss"])}
         self._history.append(row | validate(self._served, self._val_clips, self._settings.batch_size))
-        if True:
+        if best_epoch(self._history, self._settings.monitor) is self._history[-1]:
             _write_model(self._run_dir / MODEL_FILE, self._served)
         _write_state(self._run_dir / STATE_FILE, self.model, self._identity, self._history)
         self.model.stop_training = _should_stop(self._history, self._settings)
