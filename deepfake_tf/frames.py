@@ -9,6 +9,8 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from numpy.typing import NDArray
 
+from deepfake_tf.errors import DecodeError
+
 
 class Frame:
     """One decoded frame; its pixels are converted only when they are asked for, at the size that is asked for.
@@ -40,7 +42,16 @@ class Frame:
         return self._convert(max(1, round(width * scale)), max(1, round(height * scale)))
 
     def _convert(self, width: int, height: int) -> NDArray[np.uint8]:
-        converted = self._picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        try:
+            # By default it would start threads for every frame, as many as there are cores.
+            converted = self._picture.reformat(
+                width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+            )
+        except MemoryError:
+            raise
+        except av.FFmpegError as error:
+            kind = self._picture.format.name
+            raise DecodeError(f"Frame {self.index} is of a kind that cannot be shown ({kind}): {error}.") from error
         return _turn(np.asarray(converted.to_ndarray(), np.uint8), self._matrix)
 
 

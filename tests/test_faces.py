@@ -1,0 +1,127 @@
+"""Finding faces: on a portrait whose face one can see, and on pictures without any."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfake_tf.faces import BlazeFace, Detection, overlap, tiles, without_doubles
+from tests.portraits import FACE_XYXY, portrait, scene
+
+
+class Picture:
+    """What a detector needs of a frame."""
+
+    def __init__(self, pixels):
+        self.pixels = pixels
+        self.height, self.width = pixels.shape[:2]
+        self.asked = []
+
+    def shrunken(self, longer_side_px):
+        import cv2
+
+        self.asked.append(longer_side_px)
+        scale = min(1.0, longer_side_px / max(self.width, self.height))
+        return cv2.resize(self.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return BlazeFace(longer_side_px=512, min_confidence=0.5)
+
+
+def middle(detection):
+    left, top, right, bottom = detection.box_xyxy_px
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def test_face_of_a_portrait_is_found(detector):
+    (found,) = detector.detect(Picture(portrait()))
+    left, top, right, bottom = FACE_XYXY
+    x, y = middle(found)
+    assert left < x < right
+    assert top < y < bottom
+    assert 50 < found.box_xyxy_px[2] - found.box_xyxy_px[0] < 150
+    assert 0.5 <= found.confidence <= 1
+    right_eye, left_eye, nose, mouth = found.keypoints_px[:4]
+    # The person's right eye lies on the left of the picture.
+    assert right_eye[0] < nose[0] < left_eye[0]
+    assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1]
+
+
+def test_boxes_are_in_pixels_of_the_whole_frame(detector):
+    large = np.kron(portrait(), np.ones((3, 3, 1), np.uint8))
+    (small_one,), (large_one,) = detector.detect(Picture(portrait())), detector.detect(Picture(large))
+    assert np.allclose(np.array(large_one.box_xyxy_px) / 3, small_one.box_xyxy_px, atol=4)
+    assert np.allclose(large_one.keypoints_px / 3, small_one.keypoints_px, atol=4)
+
+
+def test_every_face_is_found(detector):
+    found = detector.detect(Picture(scene([(60, 100), (440, 150)])))
+    assert sorted(round(middle(one)[0] / 100) for one in found) == [1, 5]
+
+
+def test_small_face_in_a_large_frame_is_found_by_looking_closer(detector):
+    frame = Picture(scene([(900, 500)], width=1920, height=1080, scale=0.35))
+    # Without its detail there is nothing to see.
+    blurred = Picture(np.zeros((1080, 1920, 3), np.uint8))
+    blurred.shrunken = frame.shrunken
+    assert detector.detect(blurred) == []
+    (found,) = detector.detect(frame)
+    assert 900 < middle(found)[0] < 970
+    assert 500 < middle(found)[1] < 570
+    assert 15 < found.box_xyxy_px[2] - found.box_xyxy_px[0] < 60
+
+
+def test_no_face_in_noise_or_black(detector):
+    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
+    assert detector.detect(Picture(noise)) == []
+    assert detector.detect(Picture(np.zeros((360, 640, 3), np.uint8))) == []
+
+
+def test_frame_of_one_pixel_has_no_face(detector):
+    assert detector.detect(Picture(np.zeros((1, 1, 3), np.uint8))) == []
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (480, 480), (7, 1000), (1, 1)])
+def test_tiles_cover_the_frame(size):
+    width, height = size
+    covered = np.zeros((height, width), bool)
+    for left, top, side in tiles(width, height):
+        assert 0 <= left
+        assert left + side <= width
+        assert 0 <= top
+        assert top + side <= height
+        covered[top : top + side, left : left + side] = True
+    assert covered.all()
+
+
+def box(left, top, right, bottom, confidence=0.9):
+    return Detection((left, top, right, bottom), confidence, np.zeros((6, 2), np.float32))
+
+
+def test_overlap_is_a_share_of_the_smaller_box():
+    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
+    assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == 0.5
+    assert overlap((0, 0, 100, 100), (10, 10, 20, 20)) == 1
+    assert overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0
+    assert overlap((0, 0, 0, 0), (0, 0, 10, 10)) == 0
+
+
+def test_of_doubles_the_most_confident_stays():
+    kept = without_doubles([box(0, 0, 10, 10, 0.6), box(1, 1, 11, 11, 0.8), box(50, 0, 60, 10, 0.7)])
+    assert [one.confidence for one in kept] == [0.8, 0.7]
+
+
+def test_loading_neither_brings_tensorflow_nor_prints():
+    code = (
+        "import sys; from deepfake_tf.faces import BlazeFace; d = BlazeFace(longer_side_px=512, min_confidence=0.5); "
+        "print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+    assert done.stderr == ""

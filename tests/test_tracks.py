@@ -1,0 +1,104 @@
+"""Tracks: boxes whose ways one can draw by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepfake_tf.faces import Detection
+from deepfake_tf.tracks import TrackLinker, apart, follow, tracks_to_keep
+
+
+def face(x, y=100, size=50, confidence=0.9):
+    half = size / 2
+    return Detection((x - half, y - half, x + half, y + half), confidence, np.full((6, 2), x, np.float32))
+
+
+def link(frames, step_us=40_000):
+    linker = TrackLinker()
+    given_tracks = [linker.add(index, index * step_us, faces) for index, faces in enumerate(frames)]
+    return linker, given_tracks
+
+
+def test_apart_counts_in_face_sizes():
+    assert apart(face(0), face(0)) == 0
+    assert apart(face(0), face(50)) == pytest.approx(1)
+    assert apart(face(0, size=50), face(0, size=100)) == pytest.approx(np.log(2))
+    assert apart(face(0), face(0, size=0)) == np.inf
+
+
+def test_moving_face_is_one_track():
+    linker, _ = link([[face(100 + 10 * index)] for index in range(20)])
+    assert len(linker.tracks) == 1
+    assert sorted(linker.tracks[0].detections) == list(range(20))
+
+
+def test_faces_that_pass_keep_their_tracks_in_whatever_order_they_come():
+    left = [face(100 + 5 * index, y=100) for index in range(10)]
+    right = [face(400 - 5 * index, y=200) for index in range(10)]
+    linker, numbers = link(
+        [[a, b] if index % 2 else [b, a] for index, (a, b) in enumerate(zip(left, right, strict=True))]
+    )
+    assert len(linker.tracks) == 2
+    assert numbers[0] == [0, 1]
+    assert numbers[1] == [1, 0]
+
+
+def test_jump_at_a_cut_begins_a_track():
+    linker, _ = link([[face(100)], [face(100)], [face(500)], [face(500)]])
+    assert [sorted(track.detections) for track in linker.tracks] == [[0, 1], [2, 3]]
+
+
+def test_face_that_was_hidden_comes_back_to_its_track():
+    linker, _ = link([[face(100)], [], [], [face(115)]])
+    assert [sorted(track.detections) for track in linker.tracks] == [[0, 3]]
+
+
+def test_reach_grows_with_time():
+    quick, _ = link([[face(100)], [face(150)]], step_us=40_000)
+    slow, _ = link([[face(100)], [face(150)]], step_us=1_000_000)
+    assert len(quick.tracks) == 2
+    assert len(slow.tracks) == 1
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(0, 1000), st.floats(20, 200)), max_size=5), max_size=8))
+def test_every_detection_is_in_one_track(frames):
+    linker, numbers = link([[face(x, size=size) for x, size in faces] for faces in frames])
+    assert all(len(set(given_tracks)) == len(given_tracks) for given_tracks in numbers)
+    assert sum(len(track.detections) for track in linker.tracks) == sum(len(faces) for faces in frames)
+
+
+def test_large_and_lasting_comes_first():
+    linker, _ = link([[face(100, size=20), face(500, size=80)] for _ in range(10)])
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4) == [1, 0]
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=1) == [1]
+
+
+@pytest.mark.parametrize(
+    ("num_seen", "num_sampled", "is_kept"),
+    [(1, 1, True), (1, 10, True), (1, 11, False), (2, 30, False), (3, 30, True), (3, 1000, True)],
+)
+def test_what_does_not_last_is_no_face(num_seen, num_sampled, is_kept):
+    linker, _ = link([[face(100)]] * num_seen)
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=num_sampled, max_tracks=4) == ([0] if is_kept else [])
+
+
+def test_followed_face_moves_on_a_straight_line():
+    (found,) = follow([face(100, size=40, confidence=0.8)], [face(108, size=48, confidence=0.6)], 0.25)
+    assert found.box_xyxy_px == pytest.approx(face(102, size=42).box_xyxy_px)
+    assert found.confidence == 0.6
+    assert found.keypoints_px == pytest.approx(np.full((6, 2), 102))
+
+
+def test_following_pairs_faces_by_place():
+    found = follow([face(100), face(300)], [face(310), face(110)], 0.5)
+    assert [one.keypoints_px[0, 0] for one in found] == [105, 305]
+
+
+@pytest.mark.parametrize(("before", "after"), [([face(100)], []), ([], [face(100)]), ([face(100)], [face(300)])])
+def test_other_faces_cannot_be_followed(before, after):
+    assert follow(before, after, 0.5) is None
+
+
+def test_nothing_is_followed_by_nothing():
+    assert follow([], [], 0.5) == []
