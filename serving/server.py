@@ -12,9 +12,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from deepfake_tf import command, schema
+from deepfake_tf import assets, command, schema
 from deepfake_tf.errors import ConfigError, DeepfakeError
 from deepfake_tf.schema import Limits
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("serving.server")
 
 HEALTH_SERVICES = ("", "deepfake.v1.DetectionService")
+FACE_WEIGHTS: tuple[Literal["full_range", "short_range"], ...] = ("full_range", "short_range")
 HEALTH_INTERVAL_SEC = 2.0
 HEALTH_DEADLINE_SEC = 5.0
 
@@ -62,6 +63,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     _check(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     command.require_free_port(arguments.host, arguments.port)
+    # Without the detector's weights every call would fail: say so now, or fetch them now.
+    for name in FACE_WEIGHTS:
+        assets.blazeface_path(name)
     limits = Limits(
         max_bytes=arguments.max_bytes,
         max_duration_sec=arguments.max_duration_sec,

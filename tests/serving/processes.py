@@ -1,12 +1,12 @@
 """Servers as processes, for the tests."""
 
 import os
+import queue
 import re
-import selectors
-import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,7 +24,6 @@ class Process:
     """A server process that says on stdout where it listens."""
 
     def __init__(self, *command, environment=None):
-        self.log = []
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -33,42 +32,49 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.log = []
+        self._lines = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self.log.append(line)
+                self._lines.put(line)
+        self._lines.put(None)
 
     def wait_for(self, pattern, timeout_sec=120):
         """Reads the output up to the line that matches; returns the match."""
         deadline = time.monotonic() + timeout_sec
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while time.monotonic() < deadline:
-                if not selector.select(1.0):
-                    continue
-                line = self._process.stdout.readline()
-                self.log.append(line)
+        try:
+            while (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
                 if match := re.search(pattern, line):
                     return match
-                if not line and self._process.poll() is not None:
-                    break
+        except queue.Empty:
+            pass
         raise AssertionError(f"no line matches {pattern!r} in:\n{''.join(self.log)}")
 
     @property
     def pid(self):
         return self._process.pid
 
+    def send_signal(self, number):
+        self._process.send_signal(number)
+
     def kill(self):
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._reader.join()
 
-    def stop(self, timeout_sec=30):
+    def stop(self, timeout_sec=60):
         """Sends SIGTERM; returns the exit code and everything it wrote."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
         try:
-            rest, _ = self._process.communicate(timeout=timeout_sec)
-        except subprocess.TimeoutExpired:
+            code = self._process.wait(timeout_sec)
+        finally:
             self.kill()
-            raise
-        self.log.append(rest or "")
-        return self._process.returncode, "".join(self.log)
+        return code, "".join(self.log)
 
 
 def embedded_model_server(base_path, *flags):

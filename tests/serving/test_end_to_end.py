@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -134,7 +136,7 @@ def test_when_told_to_stop_running_calls_end_with_their_verdict(model_server, tm
         yield detection_pb2.AnalyzeRequest(options=detection_pb2.AnalyzeOptions())
         yield detection_pb2.AnalyzeRequest(chunk=data[:100])
         wait_until(lambda: health(target) == health_pb2.HealthCheckResponse.SERVING)
-        process._process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait_for("stopping: running calls have")
         stopped.append(True)
         yield detection_pb2.AnalyzeRequest(chunk=data[100:])
@@ -165,6 +167,16 @@ def test_wrong_flags_are_one_line_and_exit_code_2(flags, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_the_face_detectors_weights_it_does_not_start(tmp_path):
+    command = [sys.executable, "-m", "serving.server", "--port", "0"]
+    environment = {**os.environ, "DEEPFAKE_TF_ASSETS": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path) in done.stderr
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_2(gateway_target):
