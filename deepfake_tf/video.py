@@ -242,7 +242,7 @@ class _Deinterlacer:
 
 def _open(path: Path) -> InputContainer:
     try:
-        return av.open(str(path), options=dict(_OPEN_OPTIONS))
+        return av.open(str(path), options=dict(_OPEN_OPTIONS), metadata_errors="replace")
     except av.InvalidDataError as error:
         raise DecodeError(
             f"{path.name} is no video, or its header is missing, as in a file that was cut short while it was written."

@@ -75,6 +75,15 @@ def test_small_face_in_a_large_frame_is_found_by_looking_closer(detector):
     assert 15 < found.box_xyxy_px[2] - found.box_xyxy_px[0] < 60
 
 
+def test_face_upside_down_is_found_by_the_second_model(detector):
+    frame = Picture(np.ascontiguousarray(np.rot90(portrait(), 2)))
+    # Nothing to see in the tiles.
+    whole = frame.pixels
+    frame.shrunken = lambda longer_side_px: whole
+    frame.pixels = np.zeros_like(whole)
+    assert len(detector.detect(frame)) == 1
+
+
 def test_no_face_in_noise_or_black(detector):
     noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
     assert detector.detect(Picture(noise)) == []

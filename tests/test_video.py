@@ -275,3 +275,9 @@ def test_check_can_end_the_work(plain):
 
     with pytest.raises(TimeoutError):
         Video(plain, check=stop)
+
+
+def test_metadata_that_is_no_text_is_no_matter(tmp_path):
+    path = write_video(tmp_path / "a.mkv", num_frames=2)
+    path.write_bytes(path.read_bytes().replace(b"ENCODER", b"\xa7NCODER"))
+    assert probe(path).num_frames == 2
