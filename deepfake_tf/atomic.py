@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,8 +20,8 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
     Yields:
         A binary file. If the block raises, nothing stays.
     """
-    # The process in the name: two that make the same file do not write into each other's.
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    # A name of its own: two that make the same file, even on two machines, do not write into each other's.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}{PARTIAL_SUFFIX}")
     try:
         with partial.open("wb") as file:
             yield file

@@ -182,7 +182,16 @@ class DataFolder:
         return index
 
     def finish_shard(self, shard: FinishedShard) -> None:
-        """Notes that a shard is finished; its file is there already."""
+        """Notes that a shard is finished; its file is there already.
+
+        Raises:
+            DataError: it is not.
+        """
+        if not (self.path / shard.info.name).is_file():
+            raise DataError(
+                f"A shard was made elsewhere and is not in {self.path}. Every machine must see that folder, under the "
+                "same path, on storage that all share."
+            )
         self._finished_dir.mkdir(exist_ok=True)
         atomic.write_whole(self._finished_dir / f"{shard.info.name}.json", _json_bytes(dataclasses.asdict(shard)))
 
@@ -211,6 +220,8 @@ class DataFolder:
 
     def finish(self, index: DataIndex) -> None:
         """Writes index.json and removes what only an unfinished folder needs."""
+        # What was left half written on a machine that was lost meanwhile.
+        atomic.remove_partial(self.path)
         write_index(self.path, index)
         self._remove_finished_dir()
 

@@ -53,6 +53,9 @@ def build_parser() -> command.Parser:
         "--runner", choices=plugins.names("runners"), default="processes", help="where the work is done"
     )
     parser.add_argument("--num-workers", type=int, help="videos worked on at a time (default: one per processor)")
+    parser.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="cluster for the runner ray (default: the one on this machine)"
+    )
     parser.add_argument("--videos-per-shard", type=int, default=16, help="a shard is whole or not there at all")
     parser.add_argument("--max-failed-share", type=float, default=0.5, help="of videos that may give no clips")
     parser.add_argument(
@@ -99,6 +102,7 @@ def work(arguments: argparse.Namespace) -> int:
         limits=pick(Limits, arguments),
         max_failed_share=arguments.max_failed_share,
         accept_official_leak=arguments.accept_official_leak,
+        address=arguments.ray_address,
     )
     entries = read_manifest(arguments.manifest)
     print(f"Extracting {len(entries)} videos into {arguments.out}.", flush=True)

@@ -4,7 +4,7 @@ One task is one shard: a fixed share of the videos of one split, in an order tha
 not depend on who makes them or when, so that a run that was killed goes on with the shards that are missing, and ends
 with the same bytes as one that was not. A runner, one file in this folder, decides where the tasks run; it offers
 
-    run(tasks, open_worker, *, num_workers, on_event)
+    run(tasks, open_worker, *, settings, on_event)
 """
 
 import dataclasses
@@ -60,23 +60,17 @@ OpenWorker = Callable[[], AbstractContextManager[Worker]]
 """Opens a worker; closing it, from whatever thread, also ends the work that it is at. It can be pickled."""
 
 
-class Runner(Protocol):
-    """What a file in this folder offers."""
-
-    def run(self, tasks: Sequence[ShardTask], open_worker: OpenWorker, *, num_workers: int, on_event: OnEvent) -> None:
-        """Does all tasks; `on_event` is called on the caller's thread. The first error ends the run."""
-
-
 @dataclass(frozen=True)
 class RunSettings:
     """How an extraction runs; nothing here changes the shards of videos that stay within the limits.
 
     Attributes:
         runner: name of a file in this folder.
-        num_workers: videos worked on at a time, as many as this process may use processors if None.
+        num_workers: videos worked on at a time, as many as there are processors to use if None.
         limits: on what one video may cost.
         max_failed_share: share of videos that may give no clips before the extraction fails, in [0, 1].
         accept_official_leak: whether the official lists of a data set may share identities, as some do.
+        address: of the Ray cluster, for the runner ray; one that runs on this machine is found if None.
     """
 
     runner: str = "processes"
@@ -84,6 +78,7 @@ class RunSettings:
     limits: Limits = field(default_factory=Limits)
     max_failed_share: float = 0.5
     accept_official_leak: bool = False
+    address: str | None = None
 
     def __post_init__(self) -> None:
         plugins.load("runners", self.runner)
@@ -91,6 +86,17 @@ class RunSettings:
             raise ConfigError(f"num_workers must be 1 or more. Received: {self.num_workers}")
         if not 0 <= self.max_failed_share <= 1:
             raise ConfigError(f"max_failed_share must lie between 0 and 1. Received: {self.max_failed_share}")
+        if self.address is not None and self.runner != "ray":
+            raise ConfigError(f"An address is for the runner ray. Received: {self.address!r} for {self.runner!r}")
+
+
+class Runner(Protocol):
+    """What a file in this folder offers."""
+
+    def run(
+        self, tasks: Sequence[ShardTask], open_worker: OpenWorker, *, settings: RunSettings, on_event: OnEvent
+    ) -> None:
+        """Does all tasks; `on_event` is called on the caller's thread. The first error ends the run."""
 
 
 @dataclass(frozen=True)
@@ -231,8 +237,8 @@ def _make_shards(
     if todo:
         cast(Runner, plugins.load("runners", run.runner)).run(
             todo,
-            functools.partial(ShardWorker, folder.path, spec, run.limits),
-            num_workers=min(run.num_workers or num_processors(), len(todo)),
+            functools.partial(ShardWorker, folder.path.absolute(), spec, run.limits),
+            settings=run,
             on_event=on_event,
         )
     return finished

@@ -5,21 +5,22 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from deepfake_tf.runners import Event, OnEvent, OpenWorker, ShardTask, Worker
+from deepfake_tf.runners import Event, OnEvent, OpenWorker, RunSettings, ShardTask, Worker, num_processors
 
 _News = Event | BaseException | None
 """What a thread tells the caller's: an event, the error it ended with, or None once nothing is left to do."""
 
 
-def run(tasks: Sequence[ShardTask], open_worker: OpenWorker, *, num_workers: int, on_event: OnEvent) -> None:
+def run(tasks: Sequence[ShardTask], open_worker: OpenWorker, *, settings: RunSettings, on_event: OnEvent) -> None:
     """Does all tasks, each worker driven by a thread of its own.
 
     Args:
         tasks: the shards to make.
         open_worker: gives a worker.
-        num_workers: processes.
+        settings: how many processes, as many as there are processors to use if num_workers is None.
         on_event: told of each video and shard, on this thread.
     """
+    num_workers = min(settings.num_workers or num_processors(), len(tasks))
     todo: queue.SimpleQueue[ShardTask | None] = queue.SimpleQueue()
     for task in (*tasks, *[None] * num_workers):
         todo.put(task)

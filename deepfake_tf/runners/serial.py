@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from deepfake_tf.runners import OnEvent, OpenWorker, ShardTask
+from deepfake_tf.runners import OnEvent, OpenWorker, RunSettings, ShardTask
 
 
-def run(tasks: Sequence[ShardTask], open_worker: OpenWorker, *, num_workers: int, on_event: OnEvent) -> None:
+def run(tasks: Sequence[ShardTask], open_worker: OpenWorker, *, settings: RunSettings, on_event: OnEvent) -> None:
     """Does all tasks in order with one worker.
 
     Args:
         tasks: the shards to make.
         open_worker: gives the worker.
-        num_workers: not used; there is one.
+        settings: not used; there is one worker.
         on_event: told of each video and shard, on this thread.
     """
     with open_worker() as work:

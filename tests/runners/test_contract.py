@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -9,21 +10,27 @@ from deepfake_tf import plugins
 from deepfake_tf.data_folder import FinishedShard
 from deepfake_tf.errors import DataError
 from deepfake_tf.records import ShardInfo
-from deepfake_tf.runners import ShardTask, VideoDone
+from deepfake_tf.runners import RunSettings, ShardTask, VideoDone
 from deepfake_tf.schema import Outcome
 
 TASKS = [ShardTask(f"shard-{number}", "train", ()) for number in range(7)]
 
 
-@pytest.fixture(params=plugins.names("runners"))
-def runner(request):
-    return plugins.load("runners", request.param)
+@pytest.fixture(params=[pytest.param(n, marks=[pytest.mark.slow] * (n == "ray")) for n in plugins.names("runners")])
+def run(request):
+    address = request.getfixturevalue("ray_address") if request.param == "ray" else None
+
+    def run(tasks, open_worker, *, num_workers, on_event):
+        settings = RunSettings(runner=request.param, num_workers=num_workers, address=address)
+        plugins.load("runners", request.param).run(tasks, open_worker, settings=settings, on_event=on_event)
+
+    return run
 
 
 class Worker:
     """Counts how many of its kind are open and at work."""
 
-    opened: list["Worker"]
+    opened: ClassVar[list["Worker"]] = []
     at_work = 0
     most_at_work = 0
     lock = threading.Lock()
@@ -67,9 +74,9 @@ def _fresh():
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
-def test_every_task_is_done_once_and_told_on_our_thread(runner, num_workers):
+def test_every_task_is_done_once_and_told_on_our_thread(run, num_workers):
     told = []
-    runner.run(
+    run(
         TASKS,
         Worker,
         num_workers=num_workers,
@@ -83,8 +90,8 @@ def test_every_task_is_done_once_and_told_on_our_thread(runner, num_workers):
     assert Worker.most_at_work <= num_workers
 
 
-def test_no_tasks_are_done_at_once(runner):
-    runner.run([], Worker, num_workers=1, on_event=lambda event: None)
+def test_no_tasks_are_done_at_once(run):
+    run([], Worker, num_workers=1, on_event=lambda event: None)
 
 
 class FailingWorker(Worker):
@@ -96,14 +103,14 @@ class FailingWorker(Worker):
             self.closing.wait(0.3)
 
 
-def test_first_error_ends_the_run_and_closes_the_workers(runner):
+def test_first_error_ends_the_run_and_closes_the_workers(run):
     with pytest.raises(DataError, match="shard-2 cannot be made"):
-        runner.run(TASKS, FailingWorker, num_workers=3, on_event=lambda event: None)
+        run(TASKS, FailingWorker, num_workers=3, on_event=lambda event: None)
 
 
-def test_interrupt_while_told_ends_the_run(runner):
+def test_interrupt_while_told_ends_the_run(run):
     def interrupt(event):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runner.run(TASKS, Worker, num_workers=2, on_event=interrupt)
+        run(TASKS, Worker, num_workers=2, on_event=interrupt)
