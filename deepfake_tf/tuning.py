@@ -158,13 +158,28 @@ def _oracle(base: TrainSettings, search: SearchSettings) -> keras_tuner.Oracle:
     }
     oracles = keras_tuner.oracles
     if search.tuner == "hyperband":
-        return oracles.HyperbandOracle(max_epochs=base.epochs, **shared)
+        return _Hyperband(max_epochs=base.epochs, **shared)
     kinds = {
         "random": oracles.RandomSearchOracle,
         "bayesian": oracles.BayesianOptimizationOracle,
         "grid": oracles.GridSearchOracle,
     }
     return kinds[search.tuner](max_trials=search.max_trials, **shared)
+
+
+class _Hyperband(keras_tuner.oracles.HyperbandOracle):
+    """Hyperband that draws another trial for one that failed.
+
+    Keras Tuner's own counts it as run: its bracket then never has enough results, and nothing of it goes on.
+    """
+
+    def end_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
+        """Ends the trial, and gives its place in a first round to another."""
+        super().end_trial(trial)
+        if self.trials[trial.trial_id].status == "FAILED":
+            for bracket in self._brackets:
+                bracket["rounds"][0] = [one for one in bracket["rounds"][0] if one["id"] != trial.trial_id]
+            self.save()
 
 
 class _Search(keras_tuner.engine.base_tuner.BaseTuner):

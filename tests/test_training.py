@@ -206,8 +206,12 @@ def test_training_stops_when_patience_is_over(values, patience, stops):
 def test_early_stopping_ends_a_run(data, tmp_path, monkeypatch):
     values = iter([0.5, 0.6, 0.7, 0.8])
     monkeypatch.setattr(training, "validate", lambda *_: dict.fromkeys(MONITORS, next(values)))
-    run = training.train(data, tmp_path, dataclasses.replace(SETTINGS, epochs=9, patience=2))
+    run = training.train(data, tmp_path / "run", dataclasses.replace(SETTINGS, epochs=9, patience=2))
     assert (run["result"]["num_epochs"], run["result"]["best_epoch"]) == (3, 1)
+    # What is kept is the first epoch's, not the last's.
+    training.train(data, tmp_path / "first", dataclasses.replace(SETTINGS, epochs=1))
+    for one, other in zip(weights_of(tmp_path / "run"), weights_of(tmp_path / "first"), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # What goes wrong

@@ -98,6 +98,16 @@ def test_hyperband_lets_the_best_go_on_for_longer(data, tmp_path, trainings):
     assert dataclasses.replace(best, epochs=3) in longer
 
 
+def test_hyperband_goes_on_although_a_trial_failed(data, tmp_path, trainings, monkeypatch):
+    failing(monkeypatch, lambda number: number == 1, ConfigError("no such layout"))
+    search = dataclasses.replace(SEARCH, tuner="hyperband", max_trials=30)
+    run = tuning.tune(data, tmp_path, dataclasses.replace(BASE, epochs=3), search=search)
+    assert run["result"]["num_failed"] == 1
+    short = [one for one in trainings if one.epochs == 1]
+    assert len(short) == 3
+    assert dataclasses.replace(min(short, key=value_of), epochs=3) in trainings
+
+
 # What goes wrong
 
 
@@ -219,11 +229,14 @@ def test_the_whole_space_is_known_from_the_start(data, tmp_path, trainings):
 def test_a_real_search_finds_a_run_that_can_be_used(data, tmp_path):
     base = dataclasses.replace(BASE, epochs=3)
     search = SearchSettings(tuner="hyperband", max_trials=8, heads=("mean",), recipes=("none",), batch_sizes=(4,))
-    run = tuning.tune(data, tmp_path, base, search=search)
+    seen = []
+    run = tuning.tune(data, tmp_path, base, search=search, on_progress=seen.append)
     model, best = training.load_run(tmp_path / run["result"]["best_run"])
     assert model.output_shape == (None,)
     assert best["result"]["metrics"]["val_loss"] == pytest.approx(run["result"]["best"])
     longer = [row for row in table(tmp_path) if row["epochs"] == "3" and row["status"] == "COMPLETED"]
-    # Those that went on kept what they had learned: their history has all epochs.
+    # Those that went on did not begin again; others of three epochs are of a later round, which begins with them.
+    begun = [next(at.training for at in seen if at.num_finished == int(row["trial"]) and at.training) for row in longer]
+    assert 2 in [at.epoch for at in begun]
     history = (tmp_path / "trials" / longer[0]["trial"] / "history.csv").read_text().splitlines()
     assert len(history) == 1 + 3
