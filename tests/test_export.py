@@ -108,6 +108,8 @@ def test_spec_comes_back_once_per_request_row(exported):
     ("signature", "clips_shape", "mask_shape"),
     [
         ("pixels", [1, 3, 16, 16, 3], [1, 3]),
+        # As many pixels as one clip of the right size: without a check of shapes it would be judged as one.
+        ("pixels", [4, 3, 16, 16, 3], [1, 3]),
         ("pixels", [1, 2, 32, 32, 3], [1, 2]),
         ("pixels", [1, 3, 32, 32, 3], [1, 2]),
     ],
