@@ -16,12 +16,13 @@ TABLE = [
     [
         *["assets", "manifest", "layouts", "splits", "workers"],
         *["timeline", "video", "faces", "tracks", "clips", "crops"],
-        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "timing", "verdict", "versions"],
+        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
+        *["timing", "batch_buffers"],
     ],
     ["extraction", "photographs", "records", "data_folder", "predictors", "detector"],
     ["runners", "clip_table", "sampling", "pixel_cache"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
-    ["scoring", "training", "evaluation", "robustness", "explain", "export", "litert", "report"],
+    ["scoring", "training", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],
 ]
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}

@@ -50,7 +50,8 @@ def build(image_size: int, *, channels: Sequence[int] = (16, 32, 64, 96), dropou
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(pixels)
     for number, width in enumerate(channels):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv_{number}")(x)
-        x = keras.layers.BatchNormalization(name=f"norm_{number}")(x)
+        # Keras' own 0.99 takes some 500 steps until what evaluation uses has settled; few clips give no more than that.
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(x)
         x = keras.layers.Activation("relu", name=f"relu_{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool_{number}")(x)
         if number:

@@ -56,20 +56,22 @@ class Forgery:
 def draw_forgery(rng: np.random.Generator, method: str, source: Still) -> Forgery:
     """Draws a forgery: "swap" puts in another person, "blend" the same person rendered another time."""
     is_swap = method == "swap"
+    tint = rng.normal(0, 1, 3)
+    tint *= (rng.uniform(0.02, 0.05) if is_swap else rng.uniform(0.04, 0.07)) / np.linalg.norm(tint)
     return Forgery(
         source=source,
-        resolution=rng.uniform(0.36, 0.5) if is_swap else rng.uniform(0.4, 0.55),
-        sharpening=rng.uniform(0.0, 0.4) if is_swap else rng.uniform(0.5, 1.1),
+        resolution=rng.uniform(0.3, 0.42) if is_swap else rng.uniform(0.34, 0.46),
+        sharpening=rng.uniform(0.0, 0.3) if is_swap else rng.uniform(0.3, 0.7),
         matched=rng.uniform(0.75, 0.95) if is_swap else 1.0,
-        tint=tuple(rng.normal(0, 0.015 if is_swap else 0.025, 3)),
+        tint=tuple(tint),
         contrast=rng.uniform(0.9, 1.1) if is_swap else rng.choice([rng.uniform(0.82, 0.9), rng.uniform(1.12, 1.22)]),
-        feather=rng.uniform(0.08, 0.2) if is_swap else rng.uniform(0.05, 0.12),
+        feather=rng.uniform(0.06, 0.15) if is_swap else rng.uniform(0.05, 0.1),
         roundness=rng.uniform(2.0, 3.5),
         jitter_px=rng.normal(0, 0.5, (NUM_FRAMES, 2)).astype(np.float32),
-        flicker=(1 + rng.normal(0, 0.012, NUM_FRAMES)).astype(np.float32),
+        flicker=(1 + rng.normal(0, 0.015, NUM_FRAMES)).astype(np.float32),
         lag=int(rng.integers(0, 3)),
         enlargement=rng.uniform(0.97, 1.05),
-        denoised=rng.uniform(0.7, 1.0),
+        denoised=rng.uniform(0.8, 1.0),
     )
 
 

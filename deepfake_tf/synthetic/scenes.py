@@ -94,8 +94,8 @@ def draw_scene(rng: np.random.Generator, background: Pixels) -> Scene:
         light=(rng.uniform(0.85, 1.08) * (1 + 0.06 * _sway(rng))).astype(np.float32),
         light_slope=(rng.uniform(-0.25, 0.25), rng.uniform(-0.15, 0.15)),
         light_rgb=(rng.uniform(0.95, 1.05), 1.0, rng.uniform(0.92, 1.06)),
-        blur_px=rng.uniform(0.3, 0.8),
-        noise=rng.uniform(0.010, 0.022),
+        blur_px=rng.uniform(0.3, 0.6),
+        noise=rng.uniform(0.014, 0.022),
         noise_seed=int(rng.integers(2**31)),
         crf=int(rng.integers(19, 25)),
     )

@@ -1,0 +1,462 @@
+"""The whole path in one command, on videos that it makes itself or on your own: python -m pipelines.demo.
+
+Videos, manifest, clips, tuning, training, evaluation, export, a model server and a gateway, and the verdicts of the
+gateway on the held-out videos. Stages that are finished are found finished: the same command goes on where it stopped.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from deepfake_tf import command
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.manifest import COLUMNS, VideoEntry, label_word
+from deepfake_tf.schema import FAKE, LABEL_NAMES, MODEL_NAME, REAL, SPLITS, ClipSpec
+from deepfake_tf.settings import SearchSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deepfake_tf.verdict import Verdict
+    from serving.client import CallError
+
+NUM_REAL = NUM_FAKE = 96
+# A larger test split than the library's default: the demo is there to show held-out verdicts.
+SHARES = (0.55, 0.15, 0.30)
+# Few small frames, so that two cores train in minutes.
+SPEC = ClipSpec(num_frames=4, clips_per_video=4, crop_size_px=112, margin=0.1)
+SEARCH = SearchSettings(
+    tuner="random",
+    max_trials=2,
+    heads=("lstm", "mean"),
+    recipes=("fine",),
+    batch_sizes=(8,),
+    learning_rate=(1e-3, 3e-3),
+)
+TRIAL_EPOCHS, EPOCHS, PATIENCE = 4, 12, 5
+MAX_ROWS = 60
+"""Verdicts that the table shows; all of them are in verdicts.json."""
+
+Tell = Callable[..., None]
+"""Takes what is done, of how many, and a few words."""
+
+
+def build_parser() -> command.Parser:
+    parser = command.Parser(
+        "Runs the whole path, from videos to verdicts served over gRPC, and prints what it made. "
+        "A demo that was stopped goes on where it was."
+    )
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that is made")
+    own = parser.add_mutually_exclusive_group()
+    own.add_argument("--videos", type=Path, metavar="FOLDER", help="your own videos, in FOLDER/real and FOLDER/fake")
+    own.add_argument("--manifest", type=Path, metavar="FILE", help="your own videos, as a manifest or any CSV table")
+    parser.add_argument(
+        "--group-regex", help="with --videos: finds the people in a video's path, see pipelines.manifest"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        metavar="COLUMN=VALUE",
+        help="with --manifest: only such rows, see pipelines.manifest",
+    )
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the training clips, at most")
+    parser.add_argument("--seed", type=int, default=0, help="of the synthetic videos, the splits and the training")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return command.run(build_parser(), work, argv)
+
+
+def work(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    from rich.console import Console
+
+    # A polite kill, as Ctrl-C: the servers are stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with _log_of_libraries(arguments.out / "logs" / "libraries.log") as screen:
+        return _Demo(arguments, Console(file=screen, highlight=False)).run()
+
+
+@contextlib.contextmanager
+def _log_of_libraries(path: Path) -> Iterator[TextIO]:
+    """Sends what libraries write to stderr, some of it from C++ and before they can be told, to a file.
+
+    Yields:
+        The screen: stderr as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with path.open("ab") as log, os.fdopen(os.dup(kept), "w", encoding="utf-8") as screen:
+            os.dup2(log.fileno(), 2)
+            yield screen
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.epochs < 1 or arguments.seed < 0:
+        raise ConfigError(
+            f"--epochs must be 1 or more and --seed 0 or more. Received: {arguments.epochs}, {arguments.seed}"
+        )
+    if arguments.group_regex and not arguments.videos:
+        raise ConfigError("--group-regex belongs to --videos FOLDER.")
+    if arguments.where and not arguments.manifest:
+        raise ConfigError("--where belongs to --manifest FILE.")
+    for path in (arguments.videos, arguments.manifest):
+        if path is not None and not path.exists():
+            raise ConfigError(f"There is no {path}.")
+
+
+@dataclass
+class _Judged:
+    """What became of one held-out video at the gateway."""
+
+    entry: VideoEntry
+    verdict: "Verdict | None" = None
+    error: "CallError | None" = None
+
+    @property
+    def word(self) -> str:
+        if self.verdict is None:
+            return self.error.code.name if self.error else ""
+        return str(self.verdict.verdict)
+
+    @property
+    def is_judged(self) -> bool:
+        return self.word in ("REAL", "FAKE", "INCONCLUSIVE")
+
+    @property
+    def is_right(self) -> bool | None:
+        """Whether the verdict is the label; None where there is no such verdict."""
+        return self.word == LABEL_NAMES[self.entry.label or 0].upper() if self.word in ("REAL", "FAKE") else None
+
+
+@dataclass
+class _Demo:
+    """One run of the demo: the stages in order, each a call of the library."""
+
+    arguments: argparse.Namespace
+    console: "Console"
+    times: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> int:
+        begin = time.monotonic()
+        entries = self.find_videos()
+        self.extract(entries)
+        settings = self.tune()
+        self.train(settings)
+        report = self.evaluate()
+        self.check_chance()
+        self.export()
+        answers = self.serve([entry for entry in entries if entry.split == "test" and entry.label is not None])
+        print_verdicts(answers)
+        self.summarise(report, answers, time.monotonic() - begin)
+        return command.DONE if all(one.is_judged for one in answers) else command.SOME_FAILED
+
+    # Stages ---------------------------------------------------------------------------------------------------------
+
+    def find_videos(self) -> list[VideoEntry]:
+        from deepfake_tf import layouts, synthetic
+
+        arguments, folder = self.arguments, self.arguments.videos
+        if folder is None and arguments.manifest is None:
+            folder = arguments.out / "videos"
+            with self.stage("Videos", f"{NUM_REAL} real and {NUM_FAKE} fake synthetic talking heads") as tell:
+                synthetic.make_videos(
+                    folder, num_real=NUM_REAL, num_fake=NUM_FAKE, seed=arguments.seed, on_progress=tell
+                )
+        out = arguments.out / "manifest.csv"
+        with self.stage("Manifest", "groups, and splits that share none") as tell:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if arguments.manifest is not None and _is_manifest(arguments.manifest):
+                entries = self.copy_manifest(out)
+            else:
+                layout, root = ("folder", folder) if folder is not None else ("csv", arguments.manifest)
+                options = {"group_regex": arguments.group_regex} if folder is not None else {"where": arguments.where}
+                name = "synthetic" if folder == arguments.out / "videos" else Path(root).resolve().stem
+                settings = layouts.ManifestSettings(dataset=name, shares=SHARES, seed=arguments.seed)
+                entries = layouts.make_manifest(
+                    layout, Path(root), out, settings=settings, options=options, on_progress=tell
+                )
+            self.describe(entries)
+        return entries
+
+    def copy_manifest(self, out: Path) -> list[VideoEntry]:
+        """Takes a manifest as it is; only rows without splits are given some."""
+        from deepfake_tf import splits
+        from deepfake_tf.manifest import read_manifest, write_manifest
+
+        if self.arguments.where:
+            raise ConfigError("--where is for tables; a manifest is taken whole.")
+        entries = read_manifest(self.arguments.manifest)
+        if not any(entry.split for entry in entries):
+            entries = splits.assign_splits(splits.assign_groups(entries), shares=SHARES, seed=self.arguments.seed)
+        write_manifest(entries, out)
+        return entries
+
+    def describe(self, entries: Sequence[VideoEntry]) -> None:
+        """Prints what there is in each split, and says at once if it cannot be enough."""
+        counts = Counter((entry.split, entry.label) for entry in entries)
+        groups = {split: len({entry.group for entry in entries if entry.split == split}) for split in SPLITS}
+        for split in SPLITS:
+            real, fake = counts[split, REAL], counts[split, FAKE]
+            self.console.print(f"   {split:<6}{real:>5} real {fake:>5} fake  in {groups[split]} groups")
+        if not any(entry.identities or entry.original_id for entry in entries):
+            self.console.print("   Identities are unknown: every video is its own group, and leaks go unchecked.")
+        for split in ("train", "val", "test"):
+            for label in (REAL, FAKE):
+                if not counts[split, label] and (split != "test" or not (counts[split, 1 - label])):
+                    raise DataError(
+                        f"The split {split!r} has no {LABEL_NAMES[label]} video; the demo needs both classes in train "
+                        f"and val, and some videos in test. Received: {len(entries)} videos in {sum(groups.values())} "
+                        "groups; a group is never divided. Add videos of more people, or name the groups more finely."
+                    )
+
+    def extract(self, entries: Sequence[VideoEntry]) -> None:
+        from deepfake_tf.data_folder import FAILURES_NAME, ShardSettings
+        from deepfake_tf.runners import RunSettings, Standing, extract_manifest
+
+        with self.stage("Clips", f"faces found and followed, {SPEC.num_frames} crops a clip") as tell:
+
+            def show(at: Standing) -> None:
+                tell(at.num_found + at.num_done, at.num_videos, f"{at.num_clips} clips, {at.num_failed} videos without")
+
+            settings = ShardSettings(SPEC, videos_per_shard=8)
+            run = RunSettings(max_failed_share=1.0)
+            found = extract_manifest(entries, self.clips_dir, settings, run=run, on_progress=show)
+            num_clips = sum(found.index.num_clips(split) for split in found.index.shards)
+            self.console.print(f"   {num_clips} clips of {len(entries) - len(found.failures)} videos")
+            if found.failures:
+                words = ", ".join(f"{n} {word}" for word, n in Counter(one.outcome for one in found.failures).items())
+                self.console.print(
+                    f"   {len(found.failures)} gave none ({words}): {self.clips_dir / FAILURES_NAME} says why"
+                )
+
+    def tune(self) -> TrainSettings:
+        with self.stage("Tuning", f"{SEARCH.max_trials} trials of {TRIAL_EPOCHS} epochs") as tell:
+            from deepfake_tf.tuning import Standing, tune
+
+            def show(at: Standing) -> None:
+                if at.training:
+                    steps = (at.training.epoch - 1) * at.training.num_steps + at.training.step
+                    of = at.training.num_epochs * at.training.num_steps
+                    tell(at.num_finished * of + steps, SEARCH.max_trials * of, f"trial {at.num_finished + 1}")
+
+            base = TrainSettings(epochs=TRIAL_EPOCHS, patience=0, seed=self.arguments.seed)
+            run = tune(self.clips_dir, self.arguments.out / "tuning", base, search=SEARCH, on_progress=show)
+            settings = TrainSettings.from_json(run["settings"])
+            self.console.print(
+                f"   best {run['result']['monitor']} {run['result']['best']:.3f}: {settings.backbone} "
+                f"{settings.backbone_settings} with {settings.head}, learning rate {settings.learning_rate:.2g}"
+            )
+        return dataclasses.replace(settings, epochs=self.arguments.epochs, patience=PATIENCE)
+
+    def train(self, settings: TrainSettings) -> None:
+        with self.stage("Training", f"the winner, {settings.epochs} epochs at most") as tell:
+            from deepfake_tf.training import Progress, train
+
+            def show(at: Progress) -> None:
+                news = "  ".join(f"{name} {at.metrics[name]:.3f}" for name in ("loss", "val_auc") if name in at.metrics)
+                steps = (at.epoch - 1) * at.num_steps + at.step
+                tell(steps, at.num_epochs * at.num_steps, f"epoch {at.epoch}  {news}")
+
+            result = train(self.clips_dir, self.run_dir, settings, on_progress=show)["result"]
+            self.console.print(
+                f"   best of {result['num_epochs']} epochs: {result['best_epoch']}, "
+                f"val_auc {result['metrics']['val_auc']:.3f}"
+            )
+
+    def evaluate(self) -> dict[str, Any]:
+        with self.stage("Evaluation", "of the held-out videos") as tell:
+            from deepfake_tf.evaluation import evaluate
+
+            report = evaluate(self.run_dir, self.clips_dir, "test", self.report_dir, on_progress=tell)
+            videos = report["videos"]
+            auc, (low, high) = videos["metrics"]["roc_auc"], videos["roc_auc_interval"]
+            self.console.print(
+                f"   {videos['num_real']} real and {videos['num_fake']} fake in {videos['num_groups']} groups"
+            )
+            if auc is None:
+                self.console.print("   AUC is not defined: the held-out videos are of one class")
+            else:
+                interval = "" if low is None else f", 95 % interval over groups {low:.3f} to {high:.3f}"
+                self.console.print(f"   [bold]video AUC {auc:.3f}[/]{interval}")
+        return report
+
+    def check_chance(self) -> None:
+        """Shuffles labels, for which every AUC must come out around 0.5."""
+        with self.stage("Chance", "the same with shuffled labels"):
+            from deepfake_tf import chance
+            from deepfake_tf.clip_table import list_clips
+            from deepfake_tf.manifest import read_table
+
+            rows = [row for row in read_table(self.report_dir / "video_scores.csv") if row["score"]]
+            labels = [LABEL_NAMES.index(row["label"]) for row in rows]
+            if len(set(labels)) < 2:
+                self.console.print("   needs held-out videos of both classes")
+                return
+            train, test = (list_clips(self.clips_dir, [split]).labelled() for split in ("train", "test"))
+            found = {
+                "these scores, labels shuffled": chance.shuffle_labels(labels, [float(row["score"]) for row in rows]),
+                "retrained on thumbnails": chance.retrain_on_shuffled_labels(train, test),
+            }
+            for name, one in found.items():
+                word = "contains 0.5" if one.holds else "[bold red]0.5 is outside![/]"
+                self.console.print(
+                    f"   {name}, {one.num_shuffles} times: AUC {one.mean:.3f}, 95 % interval {one.low:.3f} to "
+                    f"{one.high:.3f} ({word}); with the true labels {one.auc:.3f}"
+                )
+            path = self.report_dir / "chance.json"
+            path.write_text(json.dumps({name: one.to_json() for name, one in found.items()}, indent=2) + "\n")
+
+    def export(self) -> None:
+        with self.stage("Export", "a SavedModel for TensorFlow Serving, checked before it is published"):
+            from deepfake_tf.export import export_servable
+
+            version = export_servable(self.run_dir, self.servable_dir)
+            self.console.print(f"   {version}")
+
+    def serve(self, entries: Sequence[VideoEntry]) -> list[_Judged]:
+        from serving.client import CallError, Client
+        from serving.local import LocalServers
+
+        with self.stage("Serving", "a model server and a gateway, on free ports") as tell:
+            log_dir = self.arguments.out / "logs"
+            with contextlib.ExitStack() as stack:
+                servers = stack.enter_context(
+                    LocalServers(self.servable_dir, log_dir=log_dir, on_progress=lambda what: tell(None, None, what))
+                )
+                client = stack.enter_context(Client(servers.target))
+                answers = []
+                for number, entry in enumerate(entries):
+                    tell(number, len(entries), entry.path.name)
+                    try:
+                        answers.append(_Judged(entry, verdict=client.analyze(entry.path)))
+                    except CallError as error:
+                        answers.append(_Judged(entry, error=error))
+                tell(len(entries), len(entries), "")
+            self.console.print(f"   {len(answers)} videos sent to {servers.target}; both servers are stopped again")
+        return answers
+
+    # What surrounds them --------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def stage(self, name: str, about: str) -> Iterator[Tell]:
+        """Prints a heading, shows a progress bar, and prints the time that the stage took."""
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        self.console.print(f"[bold]{len(self.times) + 1}. {name}[/]: {about}")
+        columns = (TextColumn("  "), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        begin = time.monotonic()
+        with Progress(*columns, TextColumn("{task.description}"), console=self.console, transient=True) as bar:
+            task = bar.add_task("", total=None)
+
+            def tell(done: int | None, total: int | None, news: str = "") -> None:
+                bar.update(task, completed=done, total=total, description=news)
+
+            yield tell
+        self.times[name] = time.monotonic() - begin
+        self.console.print(f"   [dim]{self.times[name]:.1f} s[/]")
+
+    def summarise(self, report: dict[str, Any], answers: Sequence[_Judged], took_sec: float) -> None:
+        judged = [answer for answer in answers if answer.is_right is not None]
+        right = sum(bool(answer.is_right) for answer in judged)
+        print(f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} videos have none.")
+        print(f"Served and evaluated scores differ by {self.largest_difference(answers):.1e} at most.")
+        made = {
+            "videos and splits": self.arguments.out / "manifest.csv",
+            "report": self.report_dir / "report.html",
+            "model": self.servable_dir,
+            "verdicts": self.write_verdicts(answers),
+            "logs": self.arguments.out / "logs",
+        }
+        for name, path in made.items():
+            print(f"  {name:<20}{path}")
+        print(f"All in {took_sec:.0f} s: " + ", ".join(f"{name.lower()} {sec:.0f}" for name, sec in self.times.items()))
+        print(f"Judge a video of your own: python -m pipelines.predict {self.servable_dir} VIDEO")
+
+    def largest_difference(self, answers: Sequence[_Judged]) -> float:
+        """Returns how far a score from the gateway lies from the one in the report, at most."""
+        from deepfake_tf.manifest import read_table
+
+        scores = {
+            row["video_id"]: float(row["score"])
+            for row in read_table(self.report_dir / "video_scores.csv")
+            if row["score"]
+        }
+        served = {
+            one.entry.video_id: one.verdict.score for one in answers if one.verdict and one.verdict.score is not None
+        }
+        return max((abs(scores[name] - score) for name, score in served.items() if name in scores), default=0.0)
+
+    def write_verdicts(self, answers: Sequence[_Judged]) -> Path:
+        path = self.arguments.out / "verdicts.json"
+        values = [
+            {"video_id": one.entry.video_id, "label": label_word(one.entry)}
+            | ({"verdict": one.verdict.to_json()} if one.verdict else {"error": str(one.error)})
+            for one in answers
+        ]
+        path.write_text(json.dumps(values, indent=2) + "\n")
+        return path
+
+    @property
+    def clips_dir(self) -> Path:
+        return self.arguments.out / "clips"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.arguments.out / "run"
+
+    @property
+    def report_dir(self) -> Path:
+        return self.arguments.out / "report"
+
+    @property
+    def servable_dir(self) -> Path:
+        return self.arguments.out / "servables" / MODEL_NAME
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a table has all columns of a manifest."""
+    from deepfake_tf.manifest import read_table
+
+    return set(COLUMNS) <= set(read_table(path)[0])
+
+
+def print_verdicts(answers: Sequence[_Judged]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("video", "is", "verdict", "score", "", title="Held-out videos, judged through the gateway")
+    styles = {True: "green", False: "red", None: "yellow"}
+    for one in answers[:MAX_ROWS]:
+        score = f"{one.verdict.score:.3f}" if one.verdict and one.verdict.score is not None else "-"
+        mark = {True: "right", False: "wrong", None: "no verdict"}[one.is_right]
+        style = styles[one.is_right]
+        table.add_row(
+            one.entry.video_id, label_word(one.entry), f"[{style}]{one.word}[/]", score, f"[{style}]{mark}[/]"
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    if len(answers) > MAX_ROWS:
+        console.print(f"and {len(answers) - MAX_ROWS} more")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
