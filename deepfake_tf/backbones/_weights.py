@@ -7,6 +7,7 @@ weights cannot run code.
 
 import collections
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -124,16 +125,24 @@ class TorchState:
             )
         variable.assign(value)
 
-    def finish(self, *, may_be_left: Sequence[str] = ()) -> None:
+    def finish(self, *, may_be_left: Sequence[str] = (), blocks: tuple[str, int] = ("", 0)) -> None:
         """Raises if tensors were not used.
 
         Args:
             may_be_left: ends of names that the network does not need.
+            blocks: beginning of the names of numbered blocks, and how many of them are kept; those after them are not
+                needed.
 
         Raises:
             AssetError: there are others.
         """
-        left = [name for name in self._left if not name.endswith(tuple(may_be_left))]
+        cut = re.compile(re.escape(blocks[0]) + r"(\d+)\.")
+        left = [
+            name
+            for name in self._left
+            if not name.endswith(tuple(may_be_left))
+            and not ((found := cut.match(name)) and blocks[0] and int(found.group(1)) >= blocks[1])
+        ]
         if left:
             raise AssetError(
                 f"The PyTorch weights hold {len(left)} tensors that this network has not, such as {left[0]!r}. "

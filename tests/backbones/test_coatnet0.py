@@ -9,6 +9,7 @@ import pytest
 
 from deepfake_tf.backbones import coatnet0, coatnet2
 from deepfake_tf.errors import AssetError, ConfigError
+from tests.backbones.formula import formula_state
 
 REFERENCE = Path(__file__).parent.parent.parent.parent / "shared" / "reference"
 TOLERANCE = 1e-5
@@ -81,20 +82,6 @@ def attention_shapes(shapes, norm, name, width_in, width, side):
     shapes[f"{name}.ff.1.fn.net.0.bias"] = (4 * width_in,)
     shapes[f"{name}.ff.1.fn.net.3.weight"] = (width, 4 * width_in)
     shapes[f"{name}.ff.1.fn.net.3.bias"] = (width,)
-
-
-def formula_state(shapes) -> dict[str, np.ndarray]:
-    state = {}
-    for index, (name, shape) in enumerate(shapes.items()):
-        base = np.sin(0.37 * np.arange(math.prod(shape)) + index).reshape(shape)
-        if name.endswith("relative_bias_table"):
-            value = 0.5 * base
-        elif len(shape) == 1:
-            value = 1 + 0.1 * base if name.endswith("weight") else 0.02 * base
-        else:
-            value = base * math.sqrt(2 / math.prod(shape[1:]))
-        state[name] = value
-    return state
 
 
 def with_fresh_statistics(state) -> dict[str, np.ndarray]:
