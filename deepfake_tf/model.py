@@ -56,15 +56,15 @@ class Part:
     Attributes:
         kind: "backbones" or "heads".
         name: its file's name.
-        num_parameters: all its weights, trainable or not, with default settings.
-        width: D, features it gives.
-        source: where it comes from.
+        num_parameters: all its weights, trainable or not, with default settings; None if it cannot be built.
+        width: D, features it gives; None if it cannot be built.
+        source: where it comes from, or why it cannot be built.
     """
 
     kind: str
     name: str
-    num_parameters: int
-    width: int
+    num_parameters: int | None
+    width: int | None
     source: str
 
 
@@ -78,9 +78,6 @@ def list_parts(*, image_size: int, num_frames: int, width: int) -> Iterator[Part
 
     Yields:
         Backbones, then heads, each by name.
-
-    Raises:
-        ConfigError: a plugin refuses the size.
     """
     for name in plugins.names("backbones"):
         yield describe_part("backbones", name, image_size)
@@ -96,6 +93,9 @@ def describe_part(kind: str, name: str, *sizes: int) -> Part:
         name: its file's name.
         sizes: H = W for a backbone; T and D for a head.
     """
-    built = _build_part(kind, name, sizes, {})
-    source = plugins.load(kind, name).SOURCE
-    return Part(kind, name, built.count_params(), built.output_shape[-1], source)
+    try:
+        built = _build_part(kind, name, sizes, {})
+    except ConfigError as error:
+        # It refuses the size, or what it needs is not installed: the others are still worth listing.
+        return Part(kind, name, None, None, str(error))
+    return Part(kind, name, built.count_params(), built.output_shape[-1], plugins.load(kind, name).SOURCE)

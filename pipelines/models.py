@@ -17,6 +17,7 @@ def build_parser() -> command.Parser:
 
 def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from deepfake_tf.model import list_parts
@@ -27,7 +28,8 @@ def work(arguments: argparse.Namespace) -> int:
         parts = list_parts(image_size=arguments.image_size, num_frames=arguments.num_frames, width=arguments.width)
         for part in parts:
             kind = part.kind.removesuffix("s")
-            table.add_row(kind, part.name, f"{part.num_parameters:,}", str(part.width), part.source)
+            counts = ("-", "-") if part.width is None else (f"{part.num_parameters:,}", str(part.width))
+            table.add_row(kind, part.name, *counts, escape(part.source))
     console.print(table)
     print("Train a pair with: python -m pipelines.train DATA --out RUN --backbone NAME --head NAME")
     return command.DONE

@@ -61,7 +61,12 @@ def pairs() -> list:
 @pytest.fixture(params=pairs(), scope="module")
 def pair(request):
     settings = tiny(*request.param)
-    return settings, build(settings)
+    try:
+        return settings, build(settings)
+    except ConfigError as error:
+        if isinstance(error.__cause__, ImportError):
+            pytest.skip(str(error))
+        raise
 
 
 # What every model does
@@ -240,3 +245,9 @@ def test_parts_are_counted():
     lstm, mean = (describe_part("heads", name, 2, 10) for name in ("lstm", "mean"))
     assert (lstm.num_parameters, lstm.width) == (4 * (10 + 64 + 1) * 64, 64)
     assert (mean.num_parameters, mean.width) == (0, 10)
+
+
+def test_a_part_that_cannot_be_built_is_listed_with_the_reason():
+    part = describe_part("backbones", "small_cnn", 4)
+    assert (part.num_parameters, part.width) == (None, None)
+    assert "image_size=4" in part.source
