@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepfake_tf import augment, recipes
+from deepfake_tf.batch_buffers import BatchBuffers
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import ConfigError, DataError
@@ -32,7 +33,7 @@ class Loading:
     """How batches are made ready; what is in them does not depend on it, `worker` apart.
 
     Attributes:
-        num_threads: that load clips; as many as pay if None.
+        num_threads: that load batches, each thread its own; as many as pay if None.
         deterministic: batches come in one order, even if that means waiting for a slow one.
         cache: keeps decoded clips: "memory", a folder, or nothing if empty.
         worker: which of several workers this is, from 0; each gets its part of every training batch.
@@ -94,12 +95,12 @@ def for_training(
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         kinds = (tf.int64, tf.bool, tf.int64, tf.float32, tf.int64, tf.float32, tf.float32)
         columns = [tf.ensure_shape(one, [None]) for one in tf.numpy_function(draw, [epoch], kinds)]
-        examples = tf.data.Dataset.from_tensor_slices(tuple(columns)).map(
-            lambda *draw: (_as_tensors(loader.changed(ops), draw[:5], clips.spec), *draw[5:]),
+        batches = tf.data.Dataset.from_tensor_slices(tuple(columns)).batch(part_size)
+        return batches.map(
+            lambda *draws: (_as_tensors(loader.changed(ops), draws[:5], clips.spec), *draws[5:]),
             num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
             deterministic=loading.deterministic,
         )
-        return examples.batch(part_size)
 
     epochs = tf.data.Dataset.counter(first_batch // sampler.num_batches)
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
@@ -118,12 +119,12 @@ def for_evaluation(clips: ClipTable, *, batch_size: int, loading: Loading | None
     """
     loading = loading or Loading()
     loader = _Loader(clips, loading)
-    examples = tf.data.Dataset.range(len(clips)).map(
-        lambda row: _as_tensors(loader.plain, [row], clips.spec),
+    batches = tf.data.Dataset.range(len(clips)).batch(batch_size)
+    return batches.map(
+        lambda rows: _as_tensors(loader.plain, [rows], clips.spec),
         num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
         deterministic=True,
-    )
-    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    ).prefetch(tf.data.AUTOTUNE)
 
 
 def balanced_weights(clips: ClipTable) -> tuple[float, float]:
@@ -171,86 +172,95 @@ def _columns(draws: Draws) -> tuple[NDArray, ...]:
 
 
 def _as_tensors(load: Callable, arguments: list | tuple, spec: ClipSpec) -> dict[str, tf.Tensor]:
-    """Runs a Python function within tf.data; its result is that of one clip."""
+    """Runs a Python function within tf.data; its result is that of one batch."""
     pixels, mask = tf.numpy_function(load, arguments, [tf.uint8, tf.bool])
     size = spec.crop_size_px
     return {
-        INPUT_CLIPS: tf.ensure_shape(pixels, [spec.num_frames, size, size, 3]),
-        INPUT_MASK: tf.ensure_shape(mask, [spec.num_frames]),
+        INPUT_CLIPS: tf.ensure_shape(pixels, [None, spec.num_frames, size, size, 3]),
+        INPUT_MASK: tf.ensure_shape(mask, [None, spec.num_frames]),
     }
 
 
 class _Loader:
-    """Makes single clips, in whatever thread."""
+    """Makes batches, each in one thread; several threads work at several batches."""
 
     def __init__(self, clips: ClipTable, loading: Loading) -> None:
         self._clips = clips
         self._timing = loading.timing
         self._cache = PixelCache(clips, loading.cache) if loading.cache else None
         self._self_blend = SelfBlend()
+        size = clips.spec.crop_size_px
+        self._clip_shape = (clips.spec.num_frames, size, size, 3)
+        self._buffers = BatchBuffers()
 
-    def plain(self, row: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Returns a clip as it is stored."""
-        pixels, mask, _ = self._decoded(int(row))
-        return pixels, mask
+    def plain(self, rows: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Returns clips as they are stored."""
+        return self._batch(rows, lambda number, pixels, mask, keypoints: pixels)
 
     def changed(self, ops: tuple[augment.ClipOp, ...]) -> Callable:
-        """Returns what makes a clip of one draw: decode, blend or mix, augment."""
+        """Returns what makes the clips of some draws: decode, blend or mix, augment."""
 
-        def load(row: NDArray, blended: NDArray, partner: NDArray, share: NDArray, seed: NDArray) -> tuple:
-            pixels, mask, keypoints = self._decoded(int(row))
-            if blended:
-                with self._stage("blend"):
-                    pixels = self._self_blend(pixels, int(seed), keypoints_px=keypoints, mask=mask).clip
-            if partner != NO_PARTNER:
-                pixels = self._mixed(pixels, int(partner), float(share))
-            with self._stage("augment"):
-                changed = augment.apply(ops, pixels, int(seed), keypoints_px=keypoints, mask=mask)
-            return _blanked(changed, mask, is_ours=changed is not pixels), mask
+        def load(rows: NDArray, blended: NDArray, partners: NDArray, shares: NDArray, seeds: NDArray) -> tuple:
+            def change(number: int, pixels: NDArray, mask: NDArray, keypoints: NDArray) -> NDArray:
+                seed = int(seeds[number])
+                if blended[number]:
+                    with self._stage("blend"):
+                        pixels = self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask).clip
+                if partners[number] != NO_PARTNER:
+                    self._mix_in(pixels, int(partners[number]), float(shares[number]))
+                with self._stage("augment"):
+                    return augment.apply(ops, pixels, seed, keypoints_px=keypoints, mask=mask)
+
+            return self._batch(rows, change)
 
         return load
 
-    def _decoded(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32]]:
+    def _batch(self, rows: NDArray, change: Callable) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        # Decoded into its place in the batch: copies of whole clips cost a fifth of the decoding.
+        batch = self._buffers.take((len(rows), *self._clip_shape))
+        masks = np.empty((len(rows), self._clip_shape[0]), np.bool_)
+        for number, row in enumerate(rows.tolist()):
+            pixels = batch[number]
+            masks[number], keypoints = self._read(row, pixels)
+            changed = change(number, pixels, masks[number], keypoints)
+            if changed is not pixels:
+                pixels[...] = changed
+            # What is not there stays blank, whatever the colours were changed to.
+            pixels[~masks[number]] = 0
+        return batch, masks
+
+    def _read(self, row: int, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Puts a clip into `pixels`; returns its mask and key points."""
         with self._stage("read"):
             jpegs, mask, keypoints = self._clips.read_with_keypoints(row)
+        if self._cache and self._cache.copy_to(row, pixels):
+            return mask, keypoints
+        with self._stage("decode"):
+            _decode(jpegs, mask, pixels, self._clips.shard_path(row))
+        if self._cache:
+            self._cache.keep(row, pixels)
+        return mask, keypoints
 
-        def decode() -> NDArray[np.uint8]:
-            with self._stage("decode"):
-                return _decode(jpegs, mask, self._clips.spec, self._clips.shard_path(row))
-
-        return (self._cache.get(row, decode) if self._cache else decode()), mask, keypoints
-
-    def _mixed(self, pixels: NDArray[np.uint8], partner: int, share: float) -> NDArray[np.uint8]:
+    def _mix_in(self, pixels: NDArray[np.uint8], partner: int, share: float) -> None:
         """Mixes the partner in, in the frames that it has."""
-        other, mask, _ = self._decoded(partner)
-        mixed = pixels.copy()
+        other = np.empty_like(pixels)
+        mask, _ = self._read(partner, other)
         for number in np.flatnonzero(mask):
-            cv2.addWeighted(pixels[number], 1 - share, other[number], share, 0, dst=mixed[number])
-        return mixed
+            cv2.addWeighted(pixels[number], 1 - share, other[number], share, 0, dst=pixels[number])
 
     def _stage(self, name: str) -> contextlib.AbstractContextManager:
         return self._timing.stage(name) if self._timing else contextlib.nullcontext()
 
 
-def _blanked(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], *, is_ours: bool) -> NDArray[np.uint8]:
-    """What is not there stays blank, whatever the colours were changed to."""
-    if mask.all():
-        return pixels
-    blanked = pixels if is_ours else pixels.copy()
-    blanked[~mask] = 0
-    return blanked
-
-
-def _decode(jpegs: tuple[bytes, ...], mask: NDArray, spec: ClipSpec, path: Path) -> NDArray[np.uint8]:
-    """Decodes the crops that are there: JPEG files [T] -> uint8 [T, H, W, 3] RGB."""
-    # OpenCV in tf.data's threads: twice as fast as TensorFlow's own decoder, and the same pixels.
-    size = spec.crop_size_px
-    crops = np.zeros((spec.num_frames, size, size, 3), np.uint8)
+def _decode(jpegs: tuple[bytes, ...], mask: NDArray, pixels: NDArray[np.uint8], path: Path) -> None:
+    """Decodes the crops that are there: JPEG files [T] -> uint8 [T, H, W, 3] RGB, blank where there is none."""
+    # OpenCV gives the same pixels as the decoder of a served model (see export.py).
+    pixels[~mask] = 0
     for number in np.flatnonzero(mask):
         crop = cv2.imdecode(np.frombuffer(jpegs[number], np.uint8), cv2.IMREAD_COLOR_RGB) if jpegs[number] else None
-        if crop is None or crop.shape != crops.shape[1:]:
+        if crop is None or crop.shape != pixels.shape[1:]:
             raise DataError(
-                f"A crop in {path} is no JPEG of {size} x {size} pixels: the shard is damaged. Extract it again."
+                f"A crop in {path} is no JPEG of {pixels.shape[1]} x {pixels.shape[2]} pixels: the shard is damaged. "
+                "Extract it again."
             )
-        crops[number] = crop
-    return crops
+        pixels[number] = crop

@@ -6,7 +6,6 @@ A clip of 8 crops of 128 x 128 takes 0.4 MB decoded, about ten times its JPEG fi
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +46,18 @@ class PixelCache:
                 f"Decoded clips cannot be kept in {where} ({error}). Choose another folder, or none."
             ) from error
 
-    def get(self, row: int, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Returns a clip, uint8 [T, H, W, 3], not to be changed; decodes it if it is not there yet."""
-        if not self._is_there[row]:
-            self._pixels[row] = decode()
-            # Said only now: another thread, or a run after a kill, must not find half a clip.
-            self._is_there[row] = True
-        return self._pixels[row]
+    def copy_to(self, row: int, pixels: NDArray[np.uint8]) -> bool:
+        """Puts a clip into `pixels`, uint8 [T, H, W, 3], if it is there; returns whether it is."""
+        if self._is_there[row]:
+            pixels[...] = self._pixels[row]
+            return True
+        return False
+
+    def keep(self, row: int, pixels: NDArray[np.uint8]) -> None:
+        """Keeps a clip, uint8 [T, H, W, 3]."""
+        self._pixels[row] = pixels
+        # Said only now: another thread, or a run after a kill, must not find half a clip.
+        self._is_there[row] = True
 
 
 def _open_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

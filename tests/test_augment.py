@@ -21,6 +21,7 @@ from deepfake_tf.augment import (
     jpeg,
     one_of,
     rotate90,
+    sensor_noise,
     shift_scale_rotate,
     transpose,
 )
@@ -172,11 +173,21 @@ def test_one_of_differs_by_frame_if_any_of_its_ops_does():
 
 
 def test_noise_has_the_strength_that_was_asked_for():
-    grey = np.full((4, 64, 64, 3), 128, np.uint8)
+    grey = np.full((8, 64, 64, 3), 128, np.uint8)
     noisy = gauss_noise.Op(probability=1, variance=(100, 100))(grey, 0).astype(float)
     assert noisy.std() == pytest.approx(10, rel=0.1)
-    # Independent from frame to frame.
-    assert abs(np.corrcoef(noisy[0].ravel(), noisy[1].ravel())[0, 1]) < 0.05
+    assert noisy.mean() == pytest.approx(128, abs=0.2)
+    # No frame tells anything of another's noise: six standard deviations of the correlation of 12,288 values.
+    correlations = np.corrcoef(noisy.reshape(8, -1)) - np.eye(8)
+    assert np.abs(correlations).max() < 0.054
+
+
+def test_sensor_noise_grows_with_the_light():
+    levels = np.repeat(np.array([20, 80, 180], np.uint8), 64 * 64 * 3).reshape(3, 64, 64, 3)
+    noisy = sensor_noise.Op(probability=1, read_std=(2, 2), gain=(0.3, 0.3))(levels, 0).astype(float)
+    expected = np.sqrt(2**2 + 0.3 * np.array([20, 80, 180]))
+    np.testing.assert_allclose(noisy.std(axis=(1, 2, 3)), expected, rtol=0.05)
+    np.testing.assert_allclose(noisy.mean(axis=(1, 2, 3)), [20, 80, 180], atol=0.3)
 
 
 @pytest.mark.parametrize("make", [lambda q: jpeg.Op(1.0, (q, q)), lambda q: h264.Op(1.0, (62 - q // 2, 62 - q // 2))])

@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 
 from deepfake_tf.augment import ClipArray
+from deepfake_tf.augment._noise import draw_noise
 
 
 @dataclass(frozen=True)
 class Op:
-    """Adds Gaussian noise of one strength to all frames; the noise itself is new in each, as in a camera.
+    """Adds Gaussian noise of one strength to all frames; the noise itself is new in each.
 
     Attributes:
         probability: chance of it, in [0, 1].
@@ -27,9 +28,10 @@ class Op:
         random = np.random.default_rng(seed)
         if random.random() >= self.probability:
             return clip
-        import albumentations
+        import cv2
 
-        share = float(np.sqrt(random.uniform(*self.variance))) / 255
-        transform = albumentations.GaussNoise(std_range=(share, share), p=1)
-        transform.set_random_seed(seed)
-        return np.stack([transform(image=frame)["image"] for frame in clip])
+        noise = draw_noise(random, clip.shape[1:], float(np.sqrt(random.uniform(*self.variance))), np.int16)
+        noisy = np.empty_like(clip)
+        for frame, target in zip(clip, noisy, strict=True):
+            cv2.add(frame, next(noise), dst=target, dtype=cv2.CV_8U)
+        return noisy

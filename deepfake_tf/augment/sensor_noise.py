@@ -1,4 +1,4 @@
-"""Adds the noise of a camera's sensor in poor light to a clip, new in every frame."""
+"""Adds the noise of a camera's sensor to a clip, new in every frame."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,33 +6,39 @@ from typing import ClassVar
 import numpy as np
 
 from deepfake_tf.augment import ClipArray
+from deepfake_tf.augment._noise import draw_noise
 
 
 @dataclass(frozen=True)
 class Op:
-    """Adds noise of luminance and of colour, of one strength in all frames and new in each.
+    """Adds noise that grows with the light, of one strength in all frames and new in each.
+
+    A sensor counts photons, so that the variance of a pixel is a constant (reading it out) and a share of its value
+    (Foi et al., "Practical Poissonian-Gaussian noise modeling", 2008).
 
     Attributes:
         probability: chance of it, in [0, 1].
-        intensity: range of the strength, in [0, 1].
-        colour_shift: strength of the noise of colour, as a share of the colour circle.
+        read_std: range of the noise in the dark, in grey levels.
+        gain: range of the variance that each grey level adds, in grey levels.
     """
 
     per_frame: ClassVar[bool] = True
     probability: float = 0.5
-    intensity: tuple[float, float] = (0.05, 0.4)
-    colour_shift: float = 0.02
+    read_std: tuple[float, float] = (0.5, 5.0)
+    gain: tuple[float, float] = (0.02, 0.5)
 
     def __call__(self, clip: ClipArray, seed: int) -> ClipArray:
         """Returns the noisy clip, uint8 [T, H, W, 3]."""
         random = np.random.default_rng(seed)
         if random.random() >= self.probability:
             return clip
-        import albumentations
+        import cv2
 
-        intensity = random.uniform(*self.intensity)
-        transform = albumentations.ISONoise(
-            color_shift=(self.colour_shift, self.colour_shift), intensity=(intensity, intensity), p=1
-        )
-        transform.set_random_seed(seed)
-        return np.stack([transform(image=frame)["image"] for frame in clip])
+        variances = random.uniform(*self.read_std) ** 2 + random.uniform(*self.gain) * np.arange(256)
+        std_of_level = np.sqrt(variances).astype(np.float32)
+        noise = draw_noise(random, clip.shape[1:], 1.0, np.float32)
+        noisy = np.empty_like(clip)
+        for frame, target in zip(clip, noisy, strict=True):
+            scaled = cv2.multiply(cv2.LUT(frame, std_of_level), next(noise))
+            cv2.add(frame, scaled, dst=target, dtype=cv2.CV_8U)
+        return noisy
