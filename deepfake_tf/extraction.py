@@ -176,7 +176,7 @@ class _Run:
         try:
             found = self._clips(detector)
         except VideoError as error:
-            return self._result(Outcome(error.outcome), str(error), ())
+            return self._result(Outcome(error.outcome), "; ".join([str(error).rstrip("."), *self._damage]) + ".", ())
         return self._result(Outcome.OK, "; ".join(self._damage), found)
 
     def _result(self, outcome: Outcome, reason: str, found: tuple[Clip, ...]) -> Extraction:

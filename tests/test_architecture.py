@@ -15,7 +15,7 @@ TABLE = [
     ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
     [
         *["assets", "manifest", "layouts", "splits", "workers"],
-        *["timeline", "video", "faces", "tracks", "clips", "crops"],
+        *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
         *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
         *["timing", "batch_buffers"],
     ],
