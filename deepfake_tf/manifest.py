@@ -216,18 +216,20 @@ class Summary:
     """What a manifest holds.
 
     Attributes:
-        counts: number of videos by (split, method, label), each as text; "" where there is none.
-        groups: number of groups by split.
-        num_groups: number of groups in all.
+        num_videos: all of them.
+        num_identities: people and originals in them.
+        num_groups: groups that they belong to.
+        largest_group: name of the group with the most videos, and their number.
         num_without_identity: videos of which no identity and no original is known.
         missing: entries whose file is not there.
         duplicates: entries with the same content, a tuple for each content that occurs more than once.
         contradictions: those of the duplicates whose labels differ.
     """
 
-    counts: Mapping[tuple[str, str, str], int]
-    groups: Mapping[str, int]
+    num_videos: int
+    num_identities: int
     num_groups: int
+    largest_group: tuple[str, int]
     num_without_identity: int
     missing: tuple[VideoEntry, ...]
     duplicates: tuple[tuple[VideoEntry, ...], ...]
@@ -236,17 +238,17 @@ class Summary:
 
 def summarise(entries: Sequence[VideoEntry]) -> Summary:
     """Counts what a manifest holds, and looks whether its files are there."""
-    groups: dict[str, set[str]] = defaultdict(set)
+    groups = Counter(entry.group for entry in entries)
     contents: dict[str, list[VideoEntry]] = defaultdict(list)
     for entry in entries:
-        groups[entry.split].add(entry.group)
         if entry.sha256:
             contents[entry.sha256].append(entry)
     duplicates = tuple(tuple(same) for same in contents.values() if len(same) > 1)
     return Summary(
-        counts=Counter((entry.split, entry.method, label_word(entry)) for entry in entries),
-        groups={split: len(names) for split, names in groups.items()},
-        num_groups=len(set().union(*groups.values())),
+        num_videos=len(entries),
+        num_identities=len({(entry.dataset, name) for entry in entries for name in entry.identities}),
+        num_groups=len(groups),
+        largest_group=groups.most_common(1)[0] if groups else ("", 0),
         num_without_identity=sum(not entry.identities and not entry.original_id for entry in entries),
         missing=tuple(entry for entry in entries if not entry.path.is_file()),
         duplicates=duplicates,

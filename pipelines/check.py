@@ -2,28 +2,31 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_tf import command, manifest, splits
-from deepfake_tf.schema import SPLITS
+from deepfake_tf import atomic, balance, command, manifest, splits
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-LABELS = ("real", "fake", "unlabelled")
 NUM_SHOWN = 5
+BAR_WIDTH = 10
+NAME_WIDTH = 20
 
 
 def build_parser() -> command.Parser:
     parser = command.Parser(
-        "Counts the videos of a manifest; looks for leaks, missing files and duplicates. Ends with 0 if all is well, "
-        "1 if files are missing or equal files have different labels, 2 if splits leak."
+        "Counts the videos of a manifest, draws how they are balanced, and looks for leaks, missing files and "
+        "duplicates. Ends with 0 if all is well, with 1 if files are missing or equal files have different labels, "
+        "with 2 if splits leak."
     )
     parser.add_argument("manifest", type=Path, help="made by pipelines.manifest")
-    parser.add_argument("--accept-official-leak", action="store_true", help="only report a leak between the splits")
+    parser.add_argument("--picture", type=Path, help="PNG file to draw into (default: beside the manifest)")
+    parser.add_argument(
+        "--accept-official-leak", action="store_true", help="only report a leak inside a data set's own lists"
+    )
     return parser
 
 
@@ -32,60 +35,54 @@ def work(arguments: argparse.Namespace) -> int:
 
     entries = manifest.read_manifest(arguments.manifest)
     summary = manifest.summarise(entries)
+    tallies = balance.tallies(entries)
     console = Console(soft_wrap=True, highlight=False)
-    console.print(split_table(summary))
-    console.print(method_table(summary))
-    for line in findings(summary, len(entries)):
+    for tally in tallies:
+        console.print(table(tally))
+    for line in findings(summary):
         console.print(line, markup=False)
+    picture = arguments.picture or arguments.manifest.with_suffix(".png")
+    atomic.write_whole(picture, balance.draw(tallies))
+    console.print(f"The picture is {picture}", markup=False)
+    splits.check_no_leak(entries, accept_official=arguments.accept_official_leak)
     leak = splits.find_leak(entries)
-    if leak and not arguments.accept_official_leak:
-        splits.check_no_leak(entries)
-    console.print(f"leak: {leak}" if leak else "leaks: none", markup=False)
+    console.print(f"leak in the data set's own lists: {leak}" if leak else "leaks: none", markup=False)
     return command.SOME_FAILED if summary.missing or summary.contradictions else command.DONE
 
 
-def split_table(summary: manifest.Summary) -> "Table":
+def table(tally: balance.Tally) -> "Table":
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("split", *LABELS, "groups", "balance", title="Videos by split")
-    for column in table.columns[1:-1]:
+    made = Table(tally.name, *balance.LABEL_WORDS, "identities", "groups", "fakes", title=f"Videos by {tally.name}")
+    made.columns[0].max_width = NAME_WIDTH
+    for column in made.columns[1:]:
+        column.no_wrap = True
+    for column in made.columns[1:-1]:
         column.justify = "right"
-    for split in (*SPLITS, ""):
-        counts = Counter({label: 0 for label in LABELS})
-        for (one, _, label), count in summary.counts.items():
-            counts[label] += count * (one == split)
-        if counts.total():
-            shown = [str(counts[label]) for label in LABELS]
-            table.add_row(split or "none", *shown, str(summary.groups.get(split, 0)), balance(counts))
-    return table
+    for row in tally.rows:
+        numbers = (*(row.counts[word] for word in balance.LABEL_WORDS), row.num_identities, row.num_groups)
+        # Text, because a name may hold what would be markup.
+        made.add_row(Text(row.value, overflow="ellipsis", no_wrap=True), *map(str, numbers), bar(row))
+    return made
 
 
-def balance(counts: Counter[str]) -> str:
-    """Draws the share of fakes among the labelled videos as a bar."""
-    labelled = counts["real"] + counts["fake"]
+def bar(row: balance.Row) -> str:
+    """Draws the share of fakes among the labelled videos."""
+    labelled = row.counts["real"] + row.counts["fake"]
     if not labelled:
         return ""
-    width = round(20 * counts["fake"] / labelled)
-    return "#" * width + "." * (20 - width) + f" {counts['fake'] / labelled:.0%} fake"
+    share = row.counts["fake"] / labelled
+    width = round(BAR_WIDTH * share)
+    return "#" * width + "." * (BAR_WIDTH - width) + f" {share:.0%}"
 
 
-def method_table(summary: manifest.Summary) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("method", *LABELS, title="Videos by method")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for method in sorted({method for _, method, _ in summary.counts}):
-        counts = Counter({label: 0 for label in LABELS})
-        for (_, one, label), count in summary.counts.items():
-            counts[label] += count * (one == method)
-        table.add_row(escape(method) or "-", *[str(counts[label]) for label in LABELS])
-    return table
-
-
-def findings(summary: manifest.Summary, num_videos: int) -> list[str]:
-    lines = [f"{num_videos} videos in {summary.num_groups} groups"]
+def findings(summary: manifest.Summary) -> list[str]:
+    group, size = summary.largest_group
+    lines = [
+        f"{summary.num_videos} videos of {summary.num_identities} identities in {summary.num_groups} groups, "
+        f"the largest {group!r} with {size}"
+    ]
     if summary.num_without_identity:
         lines.append(f"no identity known: {summary.num_without_identity} videos, whose leaks go unchecked")
     lines.append(f"missing files: {len(summary.missing) or 'none'}")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from deepfake_tf.manifest import VideoEntry, write_manifest
@@ -29,13 +31,18 @@ def test_sound_manifest_is_counted(entries, tmp_path, capsys):
     assert run(tmp_path, entries) == 0
     told = capsys.readouterr().out
     assert rows(told) == [
-        ["train", "1", "1", "0", "1", "##########.......... 50% fake"],
-        ["val", "0", "1", "0", "1", "#################### 100% fake"],
-        ["none", "0", "0", "1", "1", ""],
-        ["-", "1", "0", "1"],
-        ["swap [a]", "0", "2", "0"],
+        ["train", "1", "1", "0", "1", "1", "#####..... 50%"],
+        ["val", "0", "1", "0", "1", "1", "########## 100%"],
+        ["none", "0", "0", "1", "0", "1", ""],
+        ["swap [a]", "0", "2", "0", "2", "2", "########## 100%"],
+        ["none", "1", "0", "1", "1", "2", ".......... 0%"],
     ]
-    for line in ("4 videos in 3 groups", "no identity known: 1 videos", "missing files: none", "leaks: none"):
+    for line in (
+        "4 videos of 2 identities in 3 groups, the largest 'g' with 2",
+        "no identity known: 1 videos",
+        "missing files: none",
+        "leaks: none",
+    ):
         assert line in told
 
 
@@ -61,8 +68,30 @@ def test_leak_ends_with_2_and_its_chain(entries, tmp_path, capsys):
     assert run(tmp_path, entries) == 2
     chain = "r1 (train) - identity 'g' - f3 (test)"
     assert chain in capsys.readouterr().err
-    assert run(tmp_path, entries, "--accept-official-leak") == 0
-    assert f"leak: {chain}" in capsys.readouterr().out
+    # It is no data set's own list that says so.
+    assert run(tmp_path, entries, "--accept-official-leak") == 2
+
+
+def test_leak_in_official_lists_can_be_accepted(entries, tmp_path, capsys):
+    listed = [replace(entry, dataset="d", attributes={"official_split": entry.split}) for entry in entries]
+    listed.append(replace(listed[1], video_id="f3", split="test", attributes={"official_split": "test"}))
+    assert run(tmp_path, listed) == 2
+    assert "--accept-official-leak" in capsys.readouterr().err
+    assert run(tmp_path, listed, "--accept-official-leak") == 0
+    assert "leak in the data set's own lists: r1 (train) - identity 'g' - f3 (test)" in capsys.readouterr().out
+
+
+def test_attributes_of_a_few_values_are_counted_and_drawn(entries, tmp_path, capsys):
+    contexts = ["political", "political", "entertainment", ""]
+    entries = [
+        replace(entry, attributes={"context": context}) for entry, context in zip(entries, contexts, strict=True)
+    ]
+    assert run(tmp_path, entries, "--picture", str(tmp_path / "drawn.png")) == 0
+    told = capsys.readouterr().out
+    assert "Videos by context" in told
+    assert ["political", "1", "1", "0", "1", "1", "#####..... 50%"] in rows(told)
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
+    assert f"The picture is {tmp_path / 'drawn.png'}" in told
 
 
 def test_missing_manifest(tmp_path, capsys):
