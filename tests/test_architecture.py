@@ -14,13 +14,8 @@ TABLE = [
     ["errors"],
     ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
     [
-<<<<<<< ours
-        *["assets", "manifest", "layouts", "splits", "workers"],
-        *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
-=======
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
-        *["timeline", "video", "faces", "tracks", "clips", "crops"],
->>>>>>> theirs
+        *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
         *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
         *["timing", "batch_buffers"],
     ],
