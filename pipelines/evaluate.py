@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command
+from deepfake_tf import command, native_output
 from deepfake_tf.schema import SPLITS
 
 
@@ -22,6 +22,7 @@ def work(arguments: argparse.Namespace) -> int:
     print(f"Scoring the split {arguments.split} of {arguments.data} with {arguments.run}.", flush=True)
     out_dir = getattr(arguments, "out", arguments.run / f"evaluation-{arguments.split}")
     # TensorFlow takes its time to load: only now, with the flags checked.
+    native_output.load_tensorflow()
     from rich.console import Console
     from rich.progress import Progress
 

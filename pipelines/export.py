@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, settings
+from deepfake_tf import command, native_output, settings
 from deepfake_tf.versions import version_dirs
 
 
@@ -25,6 +25,7 @@ def work(arguments: argparse.Namespace) -> int:
     before = set(version_dirs(arguments.out))
     print(f"Exporting {arguments.run} to {arguments.out}.", flush=True)
     # TensorFlow takes its time to load: only now, with the run there.
+    native_output.load_tensorflow()
     from rich.console import Console
 
     from deepfake_tf.export import export_servable

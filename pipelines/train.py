@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, settings
+from deepfake_tf import command, native_output, settings
 
 
 def build_parser() -> command.Parser:
@@ -28,6 +28,7 @@ def work(arguments: argparse.Namespace) -> int:
         flush=True,
     )
     # TensorFlow takes its time to load: only now, with flags and settings checked.
+    native_output.load_tensorflow()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

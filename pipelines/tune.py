@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, plugins, settings
+from deepfake_tf import command, native_output, plugins, settings
 
 # What the space draws, and so no flag fixes.
 DRAWN = ("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe", "batch_size", "learning_rate")
@@ -47,6 +47,7 @@ def work(arguments: argparse.Namespace) -> int:
         flush=True,
     )
     # TensorFlow takes its time to load: only now, with flags and settings checked.
+    native_output.load_tensorflow()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

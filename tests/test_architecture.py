@@ -12,14 +12,14 @@ ROOT = Path(__file__).parent.parent
 # A module imports from its own row or from rows above. A folder of plugins is named once.
 TABLE = [
     ["errors"],
-    ["schema", "plugins", "command", "protos", "atomic", "crc32c"],
+    ["schema", "plugins", "command", "protos", "atomic", "crc32c", "native_output"],
     [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
         *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
         *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
         *["timing", "batch_buffers"],
     ],
-    ["extraction", "photographs", "records", "data_folder", "predictors", "detector"],
+    ["extraction", "photographs", "records", "contact_sheet", "data_folder", "predictors", "detector"],
     ["runners", "clip_table", "sampling", "pixel_cache"],
     ["dataset", "backbones", "heads", "model", "classifiers"],
     ["scoring", "training", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],

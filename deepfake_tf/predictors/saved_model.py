@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from deepfake_tf import schema
+from deepfake_tf import native_output, schema
 from deepfake_tf.errors import ConfigError, PredictorUnavailableError, ServableError
 from deepfake_tf.predictors import DEFAULT_DEADLINE_SEC
 from deepfake_tf.schema import ServableSpec
@@ -41,6 +41,7 @@ class SavedModel:
         Raises:
             ServableError: the folder does not hold a SavedModel that can be loaded.
         """
+        native_output.load_tensorflow()
         import tensorflow as tf
 
         self.path = Path(path)
