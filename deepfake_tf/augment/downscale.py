@@ -19,5 +19,8 @@ class Op(AlbumentationsOp):
     def transform(self) -> Any:
         """Returns Albumentations' Downscale."""
         import albumentations
+        import cv2
 
-        return albumentations.Downscale(scale_range=self.scale, p=self.probability)
+        # As sites do it; Albumentations' own default is the nearest pixel, which leaves blocks.
+        interpolation = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+        return albumentations.Downscale(scale_range=self.scale, interpolation_pair=interpolation, p=self.probability)
