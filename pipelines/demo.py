@@ -8,25 +8,23 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-from deepfake_tf import command
+from deepfake_tf import atomic, command
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.manifest import COLUMNS, VideoEntry, label_word
+from deepfake_tf.manifest import VideoEntry, label_word
 from deepfake_tf.schema import FAKE, LABEL_NAMES, MODEL_NAME, REAL, SPLITS, ClipSpec
 from deepfake_tf.settings import SearchSettings, TrainSettings
+from deepfake_tf.stages import Stages, log_of_libraries
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from deepfake_tf.verdict import Verdict
     from serving.client import CallError
 
@@ -43,12 +41,11 @@ SEARCH = SearchSettings(
     batch_sizes=(8,),
     learning_rate=(1e-3, 3e-3),
 )
-TRIAL_EPOCHS, EPOCHS, PATIENCE = 4, 12, 5
+SEARCH_SEED = 81
+"""A seed whose two trials differ in their head and are small networks, which two cores train in minutes."""
+TRIAL_EPOCHS, EPOCHS, PATIENCE = 4, 14, 6
 MAX_ROWS = 60
 """Verdicts that the table shows; all of them are in verdicts.json."""
-
-Tell = Callable[..., None]
-"""Takes what is done, of how many, and a few words."""
 
 
 def build_parser() -> command.Parser:
@@ -59,7 +56,7 @@ def build_parser() -> command.Parser:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that is made")
     own = parser.add_mutually_exclusive_group()
     own.add_argument("--videos", type=Path, metavar="FOLDER", help="your own videos, in FOLDER/real and FOLDER/fake")
-    own.add_argument("--manifest", type=Path, metavar="FILE", help="your own videos, as a manifest or any CSV table")
+    own.add_argument("--manifest", type=Path, metavar="FILE", help="your own videos, as a manifest or a CSV table")
     parser.add_argument(
         "--group-regex", help="with --videos: finds the people in a video's path, see pipelines.manifest"
     )
@@ -85,28 +82,8 @@ def work(arguments: argparse.Namespace) -> int:
     # A polite kill, as Ctrl-C: the servers are stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with _log_of_libraries(arguments.out / "logs" / "libraries.log") as screen:
-        return _Demo(arguments, Console(file=screen, highlight=False)).run()
-
-
-@contextlib.contextmanager
-def _log_of_libraries(path: Path) -> Iterator[TextIO]:
-    """Sends what libraries write to stderr, some of it from C++ and before they can be told, to a file.
-
-    Yields:
-        The screen: stderr as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with path.open("ab") as log, os.fdopen(os.dup(kept), "w", encoding="utf-8") as screen:
-            os.dup2(log.fileno(), 2)
-            yield screen
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+    with log_of_libraries(arguments.out / "logs" / "libraries.log") as screen:
+        return _Demo(arguments, Stages(Console(file=screen, highlight=False, soft_wrap=True))).run()
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -152,8 +129,7 @@ class _Demo:
     """One run of the demo: the stages in order, each a call of the library."""
 
     arguments: argparse.Namespace
-    console: "Console"
-    times: dict[str, float] = field(default_factory=dict)
+    screen: Stages
 
     def run(self) -> int:
         begin = time.monotonic()
@@ -161,12 +137,12 @@ class _Demo:
         self.extract(entries)
         settings = self.tune()
         self.train(settings)
-        report = self.evaluate()
+        self.evaluate()
         self.check_chance()
         self.export()
         answers = self.serve([entry for entry in entries if entry.split == "test" and entry.label is not None])
         print_verdicts(answers)
-        self.summarise(report, answers, time.monotonic() - begin)
+        self.summarise(answers, time.monotonic() - begin)
         return command.DONE if all(one.is_judged for one in answers) else command.SOME_FAILED
 
     # Stages ---------------------------------------------------------------------------------------------------------
@@ -177,37 +153,19 @@ class _Demo:
         arguments, folder = self.arguments, self.arguments.videos
         if folder is None and arguments.manifest is None:
             folder = arguments.out / "videos"
-            with self.stage("Videos", f"{NUM_REAL} real and {NUM_FAKE} fake synthetic talking heads") as tell:
+            with self.screen.stage("Videos", f"{NUM_REAL} real and {NUM_FAKE} fake synthetic talking heads") as tell:
                 synthetic.make_videos(
                     folder, num_real=NUM_REAL, num_fake=NUM_FAKE, seed=arguments.seed, on_progress=tell
                 )
         out = arguments.out / "manifest.csv"
-        with self.stage("Manifest", "groups, and splits that share none") as tell:
+        with self.screen.stage("Manifest", "groups, and splits that share none") as tell:
             out.parent.mkdir(parents=True, exist_ok=True)
-            if arguments.manifest is not None and _is_manifest(arguments.manifest):
-                entries = self.copy_manifest(out)
-            else:
-                layout, root = ("folder", folder) if folder is not None else ("csv", arguments.manifest)
-                options = {"group_regex": arguments.group_regex} if folder is not None else {"where": arguments.where}
-                name = "synthetic" if folder == arguments.out / "videos" else Path(root).resolve().stem
-                settings = layouts.ManifestSettings(dataset=name, shares=SHARES, seed=arguments.seed)
-                entries = layouts.make_manifest(
-                    layout, Path(root), out, settings=settings, options=options, on_progress=tell
-                )
+            layout, root = ("folder", folder) if folder is not None else ("csv", arguments.manifest)
+            options = {"group_regex": arguments.group_regex} if folder is not None else {"where": arguments.where}
+            name = "synthetic" if folder == arguments.out / "videos" else root.resolve().stem
+            settings = layouts.ManifestSettings(dataset=name, shares=SHARES, seed=arguments.seed)
+            entries = layouts.make_manifest(layout, root, out, settings=settings, options=options, on_progress=tell)
             self.describe(entries)
-        return entries
-
-    def copy_manifest(self, out: Path) -> list[VideoEntry]:
-        """Takes a manifest as it is; only rows without splits are given some."""
-        from deepfake_tf import splits
-        from deepfake_tf.manifest import read_manifest, write_manifest
-
-        if self.arguments.where:
-            raise ConfigError("--where is for tables; a manifest is taken whole.")
-        entries = read_manifest(self.arguments.manifest)
-        if not any(entry.split for entry in entries):
-            entries = splits.assign_splits(splits.assign_groups(entries), shares=SHARES, seed=self.arguments.seed)
-        write_manifest(entries, out)
         return entries
 
     def describe(self, entries: Sequence[VideoEntry]) -> None:
@@ -216,9 +174,9 @@ class _Demo:
         groups = {split: len({entry.group for entry in entries if entry.split == split}) for split in SPLITS}
         for split in SPLITS:
             real, fake = counts[split, REAL], counts[split, FAKE]
-            self.console.print(f"   {split:<6}{real:>5} real {fake:>5} fake  in {groups[split]} groups")
+            self.screen.say(f"{split:<6}{real:>5} real {fake:>5} fake  in {groups[split]} groups")
         if not any(entry.identities or entry.original_id for entry in entries):
-            self.console.print("   Identities are unknown: every video is its own group, and leaks go unchecked.")
+            self.screen.say("Identities are unknown: every video is its own group, and leaks go unchecked.")
         for split in ("train", "val", "test"):
             for label in (REAL, FAKE):
                 if not counts[split, label] and (split != "test" or not (counts[split, 1 - label])):
@@ -232,7 +190,7 @@ class _Demo:
         from deepfake_tf.data_folder import FAILURES_NAME, ShardSettings
         from deepfake_tf.runners import RunSettings, Standing, extract_manifest
 
-        with self.stage("Clips", f"faces found and followed, {SPEC.num_frames} crops a clip") as tell:
+        with self.screen.stage("Clips", f"faces found and followed, {SPEC.num_frames} crops a clip") as tell:
 
             def show(at: Standing) -> None:
                 tell(at.num_found + at.num_done, at.num_videos, f"{at.num_clips} clips, {at.num_failed} videos without")
@@ -241,15 +199,13 @@ class _Demo:
             run = RunSettings(max_failed_share=1.0)
             found = extract_manifest(entries, self.clips_dir, settings, run=run, on_progress=show)
             num_clips = sum(found.index.num_clips(split) for split in found.index.shards)
-            self.console.print(f"   {num_clips} clips of {len(entries) - len(found.failures)} videos")
+            self.screen.say(f"{num_clips} clips of {len(entries) - len(found.failures)} videos")
             if found.failures:
                 words = ", ".join(f"{n} {word}" for word, n in Counter(one.outcome for one in found.failures).items())
-                self.console.print(
-                    f"   {len(found.failures)} gave none ({words}): {self.clips_dir / FAILURES_NAME} says why"
-                )
+                self.screen.say(f"{len(found.failures)} gave none ({words}): {self.clips_dir / FAILURES_NAME} says why")
 
     def tune(self) -> TrainSettings:
-        with self.stage("Tuning", f"{SEARCH.max_trials} trials of {TRIAL_EPOCHS} epochs") as tell:
+        with self.screen.stage("Tuning", f"{SEARCH.max_trials} trials of {TRIAL_EPOCHS} epochs") as tell:
             from deepfake_tf.tuning import Standing, tune
 
             def show(at: Standing) -> None:
@@ -258,17 +214,17 @@ class _Demo:
                     of = at.training.num_epochs * at.training.num_steps
                     tell(at.num_finished * of + steps, SEARCH.max_trials * of, f"trial {at.num_finished + 1}")
 
-            base = TrainSettings(epochs=TRIAL_EPOCHS, patience=0, seed=self.arguments.seed)
+            base = TrainSettings(epochs=TRIAL_EPOCHS, patience=0, seed=SEARCH_SEED)
             run = tune(self.clips_dir, self.arguments.out / "tuning", base, search=SEARCH, on_progress=show)
             settings = TrainSettings.from_json(run["settings"])
-            self.console.print(
-                f"   best {run['result']['monitor']} {run['result']['best']:.3f}: {settings.backbone} "
+            self.screen.say(
+                f"best {run['result']['monitor']} {run['result']['best']:.3f}: {settings.backbone} "
                 f"{settings.backbone_settings} with {settings.head}, learning rate {settings.learning_rate:.2g}"
             )
-        return dataclasses.replace(settings, epochs=self.arguments.epochs, patience=PATIENCE)
+        return dataclasses.replace(settings, epochs=self.arguments.epochs, patience=PATIENCE, seed=self.arguments.seed)
 
     def train(self, settings: TrainSettings) -> None:
-        with self.stage("Training", f"the winner, {settings.epochs} epochs at most") as tell:
+        with self.screen.stage("Training", f"the winner, {settings.epochs} epochs at most") as tell:
             from deepfake_tf.training import Progress, train
 
             def show(at: Progress) -> None:
@@ -277,31 +233,28 @@ class _Demo:
                 tell(steps, at.num_epochs * at.num_steps, f"epoch {at.epoch}  {news}")
 
             result = train(self.clips_dir, self.run_dir, settings, on_progress=show)["result"]
-            self.console.print(
-                f"   best of {result['num_epochs']} epochs: {result['best_epoch']}, "
+            self.screen.say(
+                f"best of {result['num_epochs']} epochs: {result['best_epoch']}, "
                 f"val_auc {result['metrics']['val_auc']:.3f}"
             )
 
-    def evaluate(self) -> dict[str, Any]:
-        with self.stage("Evaluation", "of the held-out videos") as tell:
+    def evaluate(self) -> None:
+        with self.screen.stage("Evaluation", "of the held-out videos") as tell:
             from deepfake_tf.evaluation import evaluate
 
             report = evaluate(self.run_dir, self.clips_dir, "test", self.report_dir, on_progress=tell)
             videos = report["videos"]
             auc, (low, high) = videos["metrics"]["roc_auc"], videos["roc_auc_interval"]
-            self.console.print(
-                f"   {videos['num_real']} real and {videos['num_fake']} fake in {videos['num_groups']} groups"
-            )
+            self.screen.say(f"{videos['num_real']} real and {videos['num_fake']} fake in {videos['num_groups']} groups")
             if auc is None:
-                self.console.print("   AUC is not defined: the held-out videos are of one class")
+                self.screen.say("AUC is not defined: the held-out videos are of one class")
             else:
                 interval = "" if low is None else f", 95 % interval over groups {low:.3f} to {high:.3f}"
-                self.console.print(f"   [bold]video AUC {auc:.3f}[/]{interval}")
-        return report
+                self.screen.say(f"[bold]video AUC {auc:.3f}[/]{interval}")
 
     def check_chance(self) -> None:
         """Shuffles labels, for which every AUC must come out around 0.5."""
-        with self.stage("Chance", "the same with shuffled labels"):
+        with self.screen.stage("Chance", "the same with shuffled labels"):
             from deepfake_tf import chance
             from deepfake_tf.clip_table import list_clips
             from deepfake_tf.manifest import read_table
@@ -309,7 +262,7 @@ class _Demo:
             rows = [row for row in read_table(self.report_dir / "video_scores.csv") if row["score"]]
             labels = [LABEL_NAMES.index(row["label"]) for row in rows]
             if len(set(labels)) < 2:
-                self.console.print("   needs held-out videos of both classes")
+                self.screen.say("needs held-out videos of both classes")
                 return
             train, test = (list_clips(self.clips_dir, [split]).labelled() for split in ("train", "test"))
             found = {
@@ -318,25 +271,26 @@ class _Demo:
             }
             for name, one in found.items():
                 word = "contains 0.5" if one.holds else "[bold red]0.5 is outside![/]"
-                self.console.print(
-                    f"   {name}, {one.num_shuffles} times: AUC {one.mean:.3f}, 95 % interval {one.low:.3f} to "
+                self.screen.say(
+                    f"{name}, {one.num_shuffles} times: AUC {one.mean:.3f}, 95 % interval {one.low:.3f} to "
                     f"{one.high:.3f} ({word}); with the true labels {one.auc:.3f}"
                 )
-            path = self.report_dir / "chance.json"
-            path.write_text(json.dumps({name: one.to_json() for name, one in found.items()}, indent=2) + "\n")
+            text = json.dumps({name: one.to_json() for name, one in found.items()}, indent=2) + "\n"
+            atomic.write_whole(self.report_dir / "chance.json", text.encode())
 
     def export(self) -> None:
-        with self.stage("Export", "a SavedModel for TensorFlow Serving, checked before it is published"):
+        with self.screen.stage("Export", "a SavedModel for TensorFlow Serving, checked before it is published"):
+            from rich.markup import escape
+
             from deepfake_tf.export import export_servable
 
-            version = export_servable(self.run_dir, self.servable_dir)
-            self.console.print(f"   {version}")
+            self.screen.say(escape(str(export_servable(self.run_dir, self.servable_dir))))
 
     def serve(self, entries: Sequence[VideoEntry]) -> list[_Judged]:
         from serving.client import CallError, Client
         from serving.local import LocalServers
 
-        with self.stage("Serving", "a model server and a gateway, on free ports") as tell:
+        with self.screen.stage("Serving", "a model server and a gateway, on free ports") as tell:
             log_dir = self.arguments.out / "logs"
             with contextlib.ExitStack() as stack:
                 servers = stack.enter_context(
@@ -351,30 +305,12 @@ class _Demo:
                     except CallError as error:
                         answers.append(_Judged(entry, error=error))
                 tell(len(entries), len(entries), "")
-            self.console.print(f"   {len(answers)} videos sent to {servers.target}; both servers are stopped again")
+            self.screen.say(f"{len(answers)} videos sent to {servers.target}; both servers are stopped again")
         return answers
 
     # What surrounds them --------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def stage(self, name: str, about: str) -> Iterator[Tell]:
-        """Prints a heading, shows a progress bar, and prints the time that the stage took."""
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-        self.console.print(f"[bold]{len(self.times) + 1}. {name}[/]: {about}")
-        columns = (TextColumn("  "), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        begin = time.monotonic()
-        with Progress(*columns, TextColumn("{task.description}"), console=self.console, transient=True) as bar:
-            task = bar.add_task("", total=None)
-
-            def tell(done: int | None, total: int | None, news: str = "") -> None:
-                bar.update(task, completed=done, total=total, description=news)
-
-            yield tell
-        self.times[name] = time.monotonic() - begin
-        self.console.print(f"   [dim]{self.times[name]:.1f} s[/]")
-
-    def summarise(self, report: dict[str, Any], answers: Sequence[_Judged], took_sec: float) -> None:
+    def summarise(self, answers: Sequence[_Judged], took_sec: float) -> None:
         judged = [answer for answer in answers if answer.is_right is not None]
         right = sum(bool(answer.is_right) for answer in judged)
         print(f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} videos have none.")
@@ -388,7 +324,10 @@ class _Demo:
         }
         for name, path in made.items():
             print(f"  {name:<20}{path}")
-        print(f"All in {took_sec:.0f} s: " + ", ".join(f"{name.lower()} {sec:.0f}" for name, sec in self.times.items()))
+        print(
+            f"All in {took_sec:.0f} s: "
+            + ", ".join(f"{name.lower()} {sec:.0f}" for name, sec in self.screen.times_sec.items())
+        )
         print(f"Judge a video of your own: python -m pipelines.predict {self.servable_dir} VIDEO")
 
     def largest_difference(self, answers: Sequence[_Judged]) -> float:
@@ -412,7 +351,7 @@ class _Demo:
             | ({"verdict": one.verdict.to_json()} if one.verdict else {"error": str(one.error)})
             for one in answers
         ]
-        path.write_text(json.dumps(values, indent=2) + "\n")
+        atomic.write_whole(path, (json.dumps(values, indent=2) + "\n").encode())
         return path
 
     @property
@@ -432,15 +371,9 @@ class _Demo:
         return self.arguments.out / "servables" / MODEL_NAME
 
 
-def _is_manifest(path: Path) -> bool:
-    """Whether a table has all columns of a manifest."""
-    from deepfake_tf.manifest import read_table
-
-    return set(COLUMNS) <= set(read_table(path)[0])
-
-
 def print_verdicts(answers: Sequence[_Judged]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("video", "is", "verdict", "score", "", title="Held-out videos, judged through the gateway")
@@ -450,7 +383,7 @@ def print_verdicts(answers: Sequence[_Judged]) -> None:
         mark = {True: "right", False: "wrong", None: "no verdict"}[one.is_right]
         style = styles[one.is_right]
         table.add_row(
-            one.entry.video_id, label_word(one.entry), f"[{style}]{one.word}[/]", score, f"[{style}]{mark}[/]"
+            escape(one.entry.video_id), label_word(one.entry), f"[{style}]{one.word}[/]", score, f"[{style}]{mark}[/]"
         )
     console = Console(highlight=False)
     console.print(table)

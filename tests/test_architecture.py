@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # A module imports from its own row or from rows above. A folder of plugins is named once.
 TABLE = [
     ["errors"],
-    ["schema", "plugins", "command", "protos", "atomic", "crc32c", "native_output"],
+    ["schema", "plugins", "command", "stages", "protos", "atomic", "crc32c", "native_output"],
     [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
         *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
@@ -21,7 +21,7 @@ TABLE = [
     ],
     ["extraction", "photographs", "records", "contact_sheet", "data_folder", "predictors", "detector"],
     ["runners", "clip_table", "sampling", "pixel_cache"],
-    ["dataset", "backbones", "heads", "model", "classifiers"],
+    ["dataset", "backbones", "heads", "model", "zoo", "classifiers"],
     ["scoring", "training", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],
 ]
