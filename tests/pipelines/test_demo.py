@@ -1,6 +1,7 @@
 """The demo: what it refuses, what it prints, and the whole of it on a small set."""
 
 import argparse
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from deepfake_tf import synthetic
 from deepfake_tf.errors import DataError
 from deepfake_tf.manifest import VideoEntry, read_manifest, read_table
 from deepfake_tf.schema import Outcome
+from deepfake_tf.stages import Stages
 from deepfake_tf.verdict import Answer, ModelId, Verdict
 from pipelines import demo
 
