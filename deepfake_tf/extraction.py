@@ -24,6 +24,8 @@ from deepfake_tf.errors import (
 )
 from deepfake_tf.faces import Detection, Detector, open_detector
 from deepfake_tf.frames import Frame
+from deepfake_tf.picture_files import holds_pictures
+from deepfake_tf.picture_folder import PictureFolder
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
 from deepfake_tf.video import Video, VideoInfo
 from deepfake_tf.workers import WorkerPool
@@ -66,7 +68,7 @@ def extract(
     """Turns a video into clips, in this process.
 
     Args:
-        path: the file.
+        path: the file, or a folder of pictures.
         spec: how the clips are made.
         limits: on what the video may cost. Here the time is looked at between frames, and the memory is not bounded;
             `extract_bounded` holds both whatever happens.
@@ -80,7 +82,7 @@ def extract(
         AssetError: the face detector's weights are not there.
     """
     path = Path(path)
-    if not path.is_file():
+    if not (path.is_file() or (path.is_dir() and holds_pictures(path))):
         raise ConfigError(f"There is no such video file. Received: {path}")
     return _Run(path, spec, limits or Limits(), on_progress or (lambda stage, share: None)).extraction()
 
@@ -192,7 +194,8 @@ class _Run:
 
     def _clips(self, detector: Detector) -> tuple[Clip, ...]:
         with self._timed("probe"):
-            video = Video(self._path, limits=self._limits, check=self._check_time)
+            opened = PictureFolder if self._path.is_dir() else Video
+            video = opened(self._path, limits=self._limits, check=self._check_time)
             self._info = video.info
             self._damage += [video.info.damage] if video.info.damage else []
         placed = clips.place_clips(len(video.timeline), self._spec, video.timeline.is_reference.tolist())
@@ -290,7 +293,7 @@ class _Run:
             clip.sharpness[position] = crop.sharpness
         return dataclasses.replace(clip, crops=tuple(found))
 
-    def _decoded(self, video: Video, wanted: list[int]) -> Iterator[Frame]:
+    def _decoded(self, video: Video | PictureFolder, wanted: list[int]) -> Iterator[Frame]:
         frames = video.frames(wanted)
         while True:
             with self._timed("decode"):

@@ -250,7 +250,7 @@ def summarise(entries: Sequence[VideoEntry]) -> Summary:
         num_groups=len(groups),
         largest_group=groups.most_common(1)[0] if groups else ("", 0),
         num_without_identity=sum(not entry.identities and not entry.original_id for entry in entries),
-        missing=tuple(entry for entry in entries if not entry.path.is_file()),
+        missing=tuple(entry for entry in entries if not entry.path.exists()),
         duplicates=duplicates,
         contradictions=tuple(same for same in duplicates if len({entry.label for entry in same} - {None}) > 1),
     )

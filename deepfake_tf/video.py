@@ -142,7 +142,7 @@ class Video:
                     missing.discard(index)
                 elif index in missing:
                     missing.remove(index)
-                    _check_size(picture.width, picture.height, self._limits)
+                    check_size(picture.width, picture.height, self._limits)
                     frame = Frame(picture, index, self.timeline.timestamp_us(index), sample_aspect)
                     # The container's header does not tell how frames are turned.
                     self.info = replace(self.info, width=frame.width, height=frame.height)
@@ -351,10 +351,15 @@ def _check_bytes(path: Path, limits: Limits) -> None:
 
 
 def _check_pixels(stream: VideoStream, limits: Limits) -> None:
-    _check_size(stream.codec_context.width, stream.codec_context.height, limits)
+    check_size(stream.codec_context.width, stream.codec_context.height, limits)
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Checks that a frame has no more pixels than allowed.
+
+    Raises:
+        TooLargeError: it has.
+    """
     if width * height > limits.max_pixels:
         raise TooLargeError(
             f"Frames are {width} x {height} = {width * height} pixels; at most {limits.max_pixels} are allowed."

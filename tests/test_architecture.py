@@ -15,7 +15,7 @@ TABLE = [
     ["schema", "plugins", "command", "stages", "protos", "atomic", "crc32c", "native_output"],
     [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
-        *["timeline", "frames", "video", "faces", "tracks", "clips", "crops"],
+        *["timeline", "frames", "video", "picture_files", "picture_folder", "faces", "tracks", "clips", "crops"],
         *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
         *["timing", "batch_buffers"],
     ],

@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from deepfake_tf import manifest, plugins, splits
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.picture_files import picture_files
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
@@ -145,7 +146,7 @@ def make_manifest(
 
 
 def _present(entries: list[VideoEntry], root: Path, settings: ManifestSettings) -> list[VideoEntry]:
-    missing = [entry.path for entry in entries if not entry.path.is_file()]
+    missing = [entry.path for entry in entries if not entry.path.exists()]
     if missing and not settings.skip_missing:
         raise DataError(
             f"{len(missing)} of {len(entries)} files are not there, the first is {missing[0]}. "
@@ -213,6 +214,8 @@ def _with_hashes(entries: Sequence[VideoEntry], on_progress: Callable[[int, int]
 
 
 def _sha256(path: Path) -> str:
+    if path.is_dir():
+        return hashlib.sha256("".join(_sha256(one) for one in picture_files(path)).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

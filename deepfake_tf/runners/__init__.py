@@ -175,7 +175,7 @@ def extract_manifest(
 def _check(entries: Sequence[VideoEntry]) -> None:
     if not entries:
         raise DataError("The manifest has no videos.")
-    missing = [entry.path for entry in entries if not entry.path.is_file()]
+    missing = [entry.path for entry in entries if not entry.path.exists()]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(entries)} files of the manifest are not there, the first is {missing[0]}. "
