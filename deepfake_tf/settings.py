@@ -34,11 +34,12 @@ class ModelSettings:
     """All that is needed to build the same network again.
 
     Attributes:
-        backbone: name of a file in backbones/.
+        backbone: name of a file in backbones/, or several joined by "+".
         head: name of a file in heads/.
         num_frames: T, frames of a clip.
         image_size: H = W of the crops in pixels.
-        backbone_settings: keyword arguments of the backbone's `build`.
+        backbone_settings: keyword arguments of the backbone's `build`, and "trainable": "all", "none", "norms",
+            "last:N" blocks or "lora:RANK"; for several joined by "+", those of each, by its name.
         head_settings: keyword arguments of the head's `build`.
         dropout: share dropped before the logit while training, in [0, 1).
     """
@@ -52,7 +53,7 @@ class ModelSettings:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        plugins.check("backbones", self.backbone)
+        _check_backbone(self.backbone)
         plugins.check("heads", self.head)
         _check_share(self, "dropout")
         _check_whole(self, 1, "num_frames", "image_size")
@@ -78,9 +79,10 @@ class TrainSettings:
     """All that a training is told, apart from where its data lie.
 
     Attributes:
-        backbone: name of a file in backbones/.
+        backbone: name of a file in backbones/, or several joined by "+".
         head: name of a file in heads/.
-        backbone_settings: keyword arguments of the backbone's `build`.
+        backbone_settings: keyword arguments of the backbone's `build`, and "trainable": "all", "none", "norms",
+            "last:N" blocks or "lora:RANK"; for several joined by "+", those of each, by its name.
         head_settings: keyword arguments of the head's `build`.
         dropout: share dropped before the logit while training, in [0, 1).
         recipe: name of a file in recipes/, the augmentation.
@@ -116,7 +118,7 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        plugins.check("backbones", self.backbone)
+        _check_backbone(self.backbone)
         plugins.check("heads", self.head)
         plugins.check("recipes", self.recipe)
         _check_objects(self, "backbone_settings", "head_settings", "dataset_weights")
@@ -208,7 +210,6 @@ def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -
     """
     group = parser.add_argument_group("settings")
     choices = {
-        "backbone": plugins.names("backbones"),
         "head": plugins.names("heads"),
         "recipe": plugins.names("recipes"),
         "monitor": list(MONITORS),
@@ -238,7 +239,7 @@ def from_flags(arguments: argparse.Namespace, base: TrainSettings) -> TrainSetti
 
 
 _FLAGS = {
-    "backbone": "network over each frame",
+    "backbone": "network over each frame; python -m pipelines.models lists them; a+b sets two side by side",
     "head": "network over time",
     "backbone_settings": 'JSON, such as {"channels": [16, 32]}',
     "head_settings": 'JSON, such as {"units": 64}',
@@ -310,6 +311,14 @@ def _check_known(kind: type, values: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"Unknown settings in {kind.__name__}: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
+
+
+def _check_backbone(name: str) -> None:
+    names = str(name).split("+")
+    for one in names:
+        plugins.check("backbones", one)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"A backbone can be joined to others, not to itself. Received: backbone={name!r}")
 
 
 def _check_whole(settings: object, low: int, *names: str) -> None:

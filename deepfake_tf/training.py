@@ -138,7 +138,7 @@ def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     model_path = (Path(run_dir) if Path(run_dir).is_dir() else Path(run_dir).parent) / MODEL_FILE
     if not model_path.is_file():
         raise DataError(f"There is no {model_path}. Expected the weights of the run; train again into a new folder.")
-    model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])))
+    model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])), initial_weights=False)
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers that it found no weights for.

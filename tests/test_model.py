@@ -1,8 +1,8 @@
 """Every backbone and every head by being there, and what their composition promises."""
 
 import inspect
-import itertools
 import json
+import re
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.model import build_model, describe_part
+from deepfake_tf.model import build_model
 from deepfake_tf.settings import ModelSettings
 
 BACKBONES = plugins.names("backbones")
@@ -216,6 +216,9 @@ def test_a_plugin_offers_a_search_space_of_its_own_settings(kind, name):
         assert set(drawn) | set(plugin.TINY) <= {one.name for one in parameters}
     assert json.loads(json.dumps(drawn)) == drawn
     assert plugin.SOURCE
+    if kind == "backbones":
+        assert plugin.IMAGE_SIZE >= 64
+        assert re.compile(plugin.BLOCK).groups
     assert plugin.__doc__
 
 
@@ -234,21 +237,3 @@ def test_wrong_settings_of_a_plugin_are_refused_in_words():
         build_model(ModelSettings(backbone_settings={"depht": 3}))
     with pytest.raises(ConfigError, match="halved|2\\^blocks"):
         build_model(ModelSettings(image_size=4))
-
-
-def test_parts_are_counted():
-    # small_cnn at its defaults: convolutions without bias, four values for each normalised channel.
-    channels = [3, 16, 32, 64, 96]
-    expected = sum(9 * a * b + 4 * b for a, b in itertools.pairwise(channels))
-    backbone = describe_part("backbones", "small_cnn", 64)
-    assert (backbone.num_parameters, backbone.width) == (expected, 96)
-    # Four gates of (10 features + 64 units + 1) x 64.
-    lstm, mean = (describe_part("heads", name, 2, 10) for name in ("lstm", "mean"))
-    assert (lstm.num_parameters, lstm.width) == (4 * (10 + 64 + 1) * 64, 64)
-    assert (mean.num_parameters, mean.width) == (0, 10)
-
-
-def test_a_part_that_cannot_be_built_is_listed_with_the_reason():
-    part = describe_part("backbones", "small_cnn", 4)
-    assert (part.num_parameters, part.width) == (None, None)
-    assert "image_size=4" in part.source

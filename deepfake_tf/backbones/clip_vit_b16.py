@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Radford et al. 2021, https://arxiv.org/abs/2103.00020; keras-hub"
+IMAGE_SIZE = 224
 PRESET = "clip_vit_base_patch16"
 WEIGHTS = ("none", PRESET, "folder", "file")
 BLOCK = r"encoder_block_(\d+)"

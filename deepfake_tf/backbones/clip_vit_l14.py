@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = clip_vit_b16.SOURCE
+IMAGE_SIZE = 224
 PRESET = "clip_vit_large_patch14"
 WEIGHTS = ("none", PRESET, "folder", "file")
 BLOCK = clip_vit_b16.BLOCK

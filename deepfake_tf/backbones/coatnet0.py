@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Dai et al. 2021 in the form of chinhsuanwu/coatnet-pytorch"
+IMAGE_SIZE = 224
 WEIGHTS = ("none", "file")
 BLOCK = r"s(\d)_(\d+)"
 TINY: dict[str, Any] = {"depths": [1, 1, 1, 1, 1], "channels": [4, 4, 8, 8, 12]}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = coatnet0.SOURCE
+IMAGE_SIZE = 224
 WEIGHTS = coatnet0.WEIGHTS
 BLOCK = coatnet0.BLOCK
 TINY = coatnet0.TINY

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Liu et al. 2022, https://arxiv.org/abs/2201.03545; keras.applications"
+IMAGE_SIZE = 224
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"(stage_\d+_block_\d+)_"
 TINY = _applications.TINY

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Caron et al. 2021, https://arxiv.org/abs/2104.14294; network of keras-hub"
+IMAGE_SIZE = 224
 WEIGHTS = ("none", "file")
 # keras-hub counts them from 1.
 BLOCK = r"transformer_block_(\d+)"

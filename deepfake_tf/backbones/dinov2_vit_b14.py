@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Oquab et al. 2023, https://arxiv.org/abs/2304.07193; keras-hub"
+IMAGE_SIZE = 224
 PRESET = "dinov2_base"
 WEIGHTS = ("none", PRESET, "folder", "file")
 # keras-hub calls them layers_0, layers_1 ...

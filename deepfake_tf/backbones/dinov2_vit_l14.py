@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = dinov2_vit_b14.SOURCE
+IMAGE_SIZE = 224
 PRESET = "dinov2_large"
 WEIGHTS = ("none", PRESET, "folder", "file")
 BLOCK = dinov2_vit_b14.BLOCK

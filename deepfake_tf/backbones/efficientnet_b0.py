@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Tan and Le 2019, https://arxiv.org/abs/1905.11946; keras.applications"
+IMAGE_SIZE = 224
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"^(block\d+[a-z])_"
 TINY = _applications.TINY

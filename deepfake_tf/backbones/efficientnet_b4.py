@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = efficientnet_b0.SOURCE
+IMAGE_SIZE = 380
 WEIGHTS = efficientnet_b0.WEIGHTS
 BLOCK = efficientnet_b0.BLOCK
 TINY = efficientnet_b0.TINY

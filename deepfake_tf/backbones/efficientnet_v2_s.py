@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Tan and Le 2021, https://arxiv.org/abs/2104.00298; keras.applications"
+IMAGE_SIZE = 384
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"^(block\d+[a-z])_"
 TINY = _applications.TINY

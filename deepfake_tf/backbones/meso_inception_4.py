@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Afchar et al. 2018, https://arxiv.org/abs/1809.00888, in the form of DariusAf/MesoNet"
+IMAGE_SIZE = 256
 WEIGHTS = ("none", "file")
 BLOCK = r"^block_(\d)"
 TINY: dict[str, Any] = {"dropout": 0.0}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Howard et al. 2019, https://arxiv.org/abs/1905.02244; keras.applications"
+IMAGE_SIZE = 224
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"^(expanded_conv(?:_\d+)?)_[a-z]"
 TINY = _applications.TINY

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "He et al. 2015, https://arxiv.org/abs/1512.03385; keras-hub"
+IMAGE_SIZE = 224
 IMAGENET = "imagenet"
 WEIGHTS = ("none", IMAGENET, "folder", "file")
 BLOCK = r"stack(\d)_block(\d+)"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "He et al. 2015, https://arxiv.org/abs/1512.03385; keras.applications"
+IMAGE_SIZE = 224
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"^(conv\d_block\d+)_"
 TINY = _applications.TINY

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "this project: convolution, batch normalisation and max-pooling, in the manner of LeNet and VGG"
+IMAGE_SIZE = 128
+BLOCK = r"(?:conv|norm)_(\d+)"
 TINY: dict[str, Any] = {"channels": [4, 8], "dropout": 0.0}
 
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SOURCE = "Chollet 2017, https://arxiv.org/abs/1610.02357; keras.applications"
+IMAGE_SIZE = 299
 WEIGHTS = _applications.WEIGHTS
 BLOCK = r"^(block\d+)_"
 TINY = _applications.TINY
-MIN_IMAGE_SIZE = 71
 
 
 def sample(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
