@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from deepfake_tf import synthetic
 from deepfake_tf.errors import ConfigError
+from deepfake_tf.extraction import extract
+from deepfake_tf.schema import ClipSpec, Outcome
 from deepfake_tf.synthetic import forgery, people, scenes
 
 
@@ -173,3 +175,12 @@ def test_a_number_out_of_range_is_refused(tmp_path, wrong, name):
     with pytest.raises(ConfigError, match=name):
         synthetic.make_videos(tmp_path / "set", **({"num_real": 1, "num_fake": 1} | wrong))
     assert not (tmp_path / "set").exists()
+
+
+def test_the_face_is_found_in_every_frame(video_set):
+    spec = ClipSpec(num_frames=10, clips_per_video=3, crop_size_px=64)
+    for path in all_videos(video_set)[::4]:
+        found = extract(video_set / path, spec)
+        assert found.outcome == Outcome.OK
+        assert found.num_frames_sampled == scenes.NUM_FRAMES
+        assert found.coverage >= 0.95

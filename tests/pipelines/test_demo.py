@@ -156,6 +156,7 @@ def test_the_whole_path_on_a_small_set_and_again(tmp_path):
     for one in verdicts:
         assert one["verdict"]["score"] == pytest.approx(scores[one["video_id"]], abs=1e-5)
     assert all(one["holds"] for one in json.loads((out / "report/chance.json").read_text()).values())
+    assert {row["head"] for row in read_table(out / "tuning/trials.csv")} == {"lstm", "mean"}
     for name in ("report/report.html", "servables/detector/1/saved_model.pb", "tuning/trials.csv", "logs/gateway.log"):
         assert (out / name).is_file()
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.suffix in (".mp4", ".tfrecord", ".keras")}
