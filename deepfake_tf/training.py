@@ -33,7 +33,7 @@ from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.model import build_model
 from deepfake_tf.records import read_index
 from deepfake_tf.sampling import Sampling
-from deepfake_tf.schema import ClipSpec
+from deepfake_tf.schema import LABEL_NAMES, REAL, ClipSpec
 from deepfake_tf.settings import MONITORS, RUN_VERSION, TrainSettings, read_run
 
 RUN_FILE = "run.json"
@@ -99,7 +99,7 @@ def train(
     finished = _find_finished(run_dir, identity)
     if finished:
         return finished
-    train_clips = labelled_clips(data_dir, "train")
+    train_clips = labelled_clips(data_dir, "train", reals_are_enough=settings.blended_share == 1)
     val_clips = labelled_clips(data_dir, "val")
     run_dir.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
@@ -163,15 +163,20 @@ def _find_finished(run_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any]
     return run
 
 
-def labelled_clips(data_dir: Path | str, split: str) -> ClipTable:
+def labelled_clips(data_dir: Path | str, split: str, *, reals_are_enough: bool = False) -> ClipTable:
     """Returns the clips of a split that have a label.
+
+    Args:
+        data_dir: a finished folder of shards.
+        split: one of SPLITS.
+        reals_are_enough: fakes need not be there, because they are made from the reals.
 
     Raises:
         DataError: one of the two classes has none.
     """
     clips = list_clips(data_dir, [split]).labelled()
     counts = clips.label_counts()
-    if not all(counts.values()):
+    if not all(counts.values()) and not (reals_are_enough and counts[LABEL_NAMES[REAL]]):
         found = " and ".join(f"{count} {name}" for name, count in counts.items())
         raise DataError(
             f"The split {split!r} of {data_dir} needs real and fake clips. Received: {found} clips. "

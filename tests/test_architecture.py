@@ -20,7 +20,7 @@ TABLE = [
         *["timing", "batch_buffers"],
     ],
     ["extraction", "photographs", "records", "contact_sheet", "data_folder", "predictors", "detector"],
-    ["runners", "clip_table", "sampling", "pixel_cache"],
+    ["runners", "clip_table", "sampling", "pixel_cache", "blended_data"],
     ["dataset", "backbones", "heads", "model", "zoo", "classifiers"],
     ["scoring", "training", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
     ["tuning", "crossval", "probe", "synthetic"],

@@ -305,3 +305,22 @@ def test_shuffled_labels_are_not_learned(tmp_path):
     data = write_data(tmp_path / "data", {"train": names[:20], "val": names[20:]}, looks_of_label=False)
     run = training.train(data, tmp_path / "run", dataclasses.replace(SETTINGS, epochs=4))
     assert run["result"]["metrics"]["val_video_loss"] > 0.6
+
+
+@pytest.mark.slow
+def test_reals_alone_are_enough_to_train_on_self_blended_fakes(tmp_path):
+    data = write_data(tmp_path / "data", {"train": [("a", 0), ("b", 0)], "val": both_classes("v", 2)})
+    settings = dataclasses.replace(SETTINGS, epochs=2, balance="pairs", blended_share=1.0, recipe="none")
+    run = training.train(data, tmp_path / "run", settings)
+    assert run["data"]["splits"]["train"]["num_clips"] == {"real": 4, "fake": 0}
+    assert run["result"]["num_epochs"] == 2
+
+
+@pytest.mark.slow
+def test_a_run_with_drawn_batches_that_was_stopped_ends_with_the_same_weights(data, tmp_path):
+    drawn = dataclasses.replace(SETTINGS, balance="class", blended_share=0.5)
+    training.train(data, tmp_path / "whole", drawn)
+    train_until(data, tmp_path / "parts", drawn, epoch=2, step=1)
+    training.train(data, tmp_path / "parts", drawn)
+    for one, other in zip(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,242 @@
+"""A folder of shards with self-blended fakes, made ahead of time: real clips, and beside each what was blended from it.
+
+The reals are those of another folder of shards, or photographs whose heads are made to move. A fake is in the group and
+the split of its real, which the manifest names, so that training can pair the two.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_tf import atomic, crops, faces, layouts, manifest, photographs, records, splits
+from deepfake_tf.blending import SelfBlend
+from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
+from deepfake_tf.errors import ConfigError, DataError, VideoError
+from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
+from deepfake_tf.video import VideoInfo
+
+METHOD = "self_blended"
+SETTINGS_NAME = "blending.json"
+
+OnProgress = Callable[[int, int], None]
+"""Takes how many clips are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """How the fakes are made.
+
+    Attributes:
+        fakes_per_clip: of each real clip.
+        seed: of the blending, of heads' movement, and of the split of photographs.
+        spec: of clips made from photographs.
+        group_regex: for photographs, a regular expression whose groups of parentheses name the person in a file's name;
+            every photograph is a person of its own if empty.
+    """
+
+    fakes_per_clip: int = 1
+    seed: int = 0
+    spec: ClipSpec = dataclasses.field(default_factory=ClipSpec)
+    group_regex: str = ""
+
+    def __post_init__(self) -> None:
+        if self.fakes_per_clip < 1:
+            raise ConfigError(f"fakes_per_clip must be 1 or more. Received: {self.fakes_per_clip}")
+
+
+@dataclass(frozen=True)
+class _Real:
+    entry: VideoEntry
+    info: VideoInfo
+    clip: Clip
+
+
+def blend_data(
+    source: Path, out: Path, settings: BlendSettings, *, on_progress: OnProgress = lambda done, of: None
+) -> records.DataIndex:
+    """Makes a folder of shards of real clips and fakes blended from them.
+
+    Args:
+        source: a finished folder of shards, whose real clips are taken, or a folder of photographs.
+        out: the folder to make; it appears whole or not at all. One that the same call made is left as it is.
+        settings: how.
+        on_progress: is told how far it is.
+
+    Raises:
+        ConfigError: `out` is there and was made otherwise, or the source is neither.
+        DataError: there are no real clips.
+    """
+    is_data = (source / records.INDEX_NAME).is_file()
+    if not source.is_dir():
+        raise ConfigError(f"{source} is no folder of shards made by pipelines.extract, and none of photographs.")
+    origin = records.read_index(source).fingerprint() if is_data else _names_digest(_photographs(source))
+    made_from = json.loads(json.dumps({"source": origin, **dataclasses.asdict(settings)}))
+    if out.exists():
+        return _finished(out, made_from)
+    partial = out.with_name(f".{out.name}{atomic.PARTIAL_SUFFIX}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    folder = _Writer(partial, settings, on_progress)
+    (folder.add_data if is_data else folder.add_photographs)(source)
+    index = folder.finish()
+    atomic.write_whole(partial / SETTINGS_NAME, json.dumps(made_from, indent=2, sort_keys=True).encode())
+    os.rename(partial, out)
+    return index
+
+
+def _finished(out: Path, made_from: dict) -> records.DataIndex:
+    path = out / SETTINGS_NAME
+    if not path.is_file() or json.loads(path.read_text()) != made_from:
+        raise ConfigError(f"{out} is there already, made from other clips or by other settings. Name another folder.")
+    return records.read_index(out)
+
+
+class _Writer:
+    """Fills a folder of shards, one shard a split."""
+
+    def __init__(self, folder: Path, settings: BlendSettings, on_progress: OnProgress) -> None:
+        self._folder, self._settings, self._on_progress = folder, settings, on_progress
+        self._self_blend = SelfBlend()
+        self._spec = settings.spec
+        self._entries: dict[str, VideoEntry] = {}
+        self._shards: dict[str, tuple[records.ShardInfo, ...]] = {}
+        self._failures: list[tuple[str, str, str, str]] = []
+
+    def add_data(self, source: Path) -> None:
+        """Takes the real clips of a folder of shards."""
+        index = records.read_index(source)
+        self._spec = index.spec
+        entries = {one.video_id: one for one in manifest.read_manifest(source / MANIFEST_NAME)}
+        for split in index.shards:
+            shards = records.shard_paths(source, split)
+            found = (records.decode_clip(data) for path in shards for data in records.read_shard(path))
+            reals = (_real(one, entries[one.video_id]) for one in found if one.label == REAL)
+            self._write(split, reals, index.num_clips(split))
+
+    def add_photographs(self, source: Path) -> None:
+        """Makes clips of photographs."""
+        paths = _photographs(source)
+        entries = self._photograph_entries(source, paths)
+        detector = faces.open_detector(self._spec) if entries else None
+        for split in SPLITS:
+            of_split = [one for one in entries if one.split == split]
+            if of_split and detector:
+                self._write(split, self._read(of_split, detector), len(of_split))
+
+    def finish(self) -> records.DataIndex:
+        """Writes what describes the shards.
+
+        Raises:
+            DataError: there are none.
+        """
+        if not any(shard.num_clips for shards in self._shards.values() for shard in shards):
+            raise DataError("The source holds no real clip to blend.")
+        manifest.write_manifest(list(self._entries.values()), self._folder / MANIFEST_NAME)
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([FAILURE_COLUMNS, *self._failures])
+        atomic.write_whole(self._folder / FAILURES_NAME, text.getvalue().encode())
+        atomic.write_whole(self._folder / records.SPEC_NAME, json.dumps({"clip_spec": self._spec.to_json()}).encode())
+        index = records.DataIndex(spec=self._spec, shards=self._shards, num_failed=len(self._failures))
+        records.write_index(self._folder, index)
+        return index
+
+    def _write(self, split: str, reals: Iterable[_Real], total: int) -> None:
+        path = self._folder / f"{split}-00000-of-00001.tfrecord"
+        num_videos_before = len(self._entries)
+        num_clips = records.write_shard(path, self._encoded(reals, total))
+        if not num_clips:
+            path.unlink()
+            return
+        num_videos = len(self._entries) - num_videos_before
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        self._shards[split] = (records.ShardInfo(path.name, num_videos, num_clips, len(data), digest),)
+
+    def _encoded(self, reals: Iterable[_Real], total: int) -> Iterator[bytes]:
+        for number, real in enumerate(reals):
+            pixels = _decode(real.clip)
+            # The real is compressed once more as well: two compressions against one would tell the classes apart.
+            yield self._record(real, real.entry, pixels)
+            for fake in range(self._settings.fakes_per_clip):
+                seed = _seed(self._settings.seed, real.entry.video_id, real.clip.clip_id, str(fake))
+                keypoints, mask = real.clip.keypoints_crop_px, real.clip.mask
+                made = self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask)
+                yield self._record(real, _fake_entry(real.entry, fake), made.clip)
+            self._on_progress(number + 1, total)
+
+    def _record(self, real: _Real, entry: VideoEntry, pixels: NDArray[np.uint8]) -> bytes:
+        self._entries[entry.video_id] = entry
+        old = real.clip.crops
+        new = [crops.encode_jpeg(frame, self._spec) for frame in pixels]
+        jpegs = tuple(new[i] if is_there else old[i] for i, is_there in enumerate(real.clip.mask))
+        return records.encode_clip(dataclasses.replace(real.clip, crops=jpegs), entry, self._spec, real.info)
+
+    def _photograph_entries(self, source: Path, paths: Sequence[Path]) -> list[VideoEntry]:
+        names = [path.relative_to(source).with_suffix("").as_posix() for path in paths]
+        regex = self._settings.group_regex
+        people = layouts.identities_by_regex(names, regex) if regex else {}
+        entries = [
+            VideoEntry(name, path, label=REAL, dataset=source.name, identities=people.get(name, ()))
+            for name, path in zip(names, paths, strict=True)
+        ]
+        return splits.assign_splits(splits.assign_groups(entries), seed=self._settings.seed)
+
+    def _read(self, entries: Sequence[VideoEntry], detector: faces.Detector) -> Iterator[_Real]:
+        for entry in entries:
+            try:
+                seed = _seed(self._settings.seed, entry.video_id)
+                clip = photographs.read_clip(entry.path, self._spec, detector, moving=True, seed=seed)
+            except VideoError as error:
+                self._failures.append((entry.video_id, str(entry.path), error.outcome, str(error)))
+                continue
+            yield _Real(entry, _info(width=0, height=0, fps=25.0), clip)
+
+
+def _decode(clip: Clip) -> NDArray[np.uint8]:
+    decoded = [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_COLOR_RGB) for one in clip.crops]
+    return np.asarray(decoded, np.uint8)
+
+
+def _real(record: records.Record, entry: VideoEntry) -> _Real:
+    return _Real(entry, _info(width=record.width, height=record.height, fps=record.fps), record.clip)
+
+
+def _info(*, width: int, height: int, fps: float) -> VideoInfo:
+    return VideoInfo(width=width, height=height, fps=fps, duration_sec=0.0, num_frames=0, codec="")
+
+
+def _fake_entry(real: VideoEntry, number: int) -> VideoEntry:
+    return dataclasses.replace(
+        real,
+        video_id=f"{real.video_id}~{number}",
+        label=FAKE,
+        method=METHOD,
+        original_id=real.video_id,
+        sha256="",
+    )
+
+
+def _photographs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in photographs.SUFFIXES)
+
+
+def _names_digest(paths: Sequence[Path]) -> str:
+    text = "\n".join(f"{path} {path.stat().st_size}" for path in paths)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _seed(seed: int, *names: str) -> int:
+    digest = hashlib.sha256("\n".join((str(seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:6], "little")

@@ -1,0 +1,117 @@
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_tf import blended_data, manifest, records
+from deepfake_tf.blended_data import BlendSettings, blend_data
+from deepfake_tf.clip_table import list_clips
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.sampling import find_own_reals
+from deepfake_tf.schema import ClipSpec
+from tests.clips_of_squares import SPEC, both_classes, write_data
+from tests.test_photographs import FaceInTheMiddle
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_data(tmp_path / "source", {"train": both_classes("t", 3), "val": both_classes("v", 1)})
+
+
+def pixels_of(clips, row):
+    return np.stack([cv2.imdecode(np.frombuffer(one, np.uint8), 1) for one in clips.read(row)[0]]).astype(int)
+
+
+def test_reals_stay_and_each_has_its_fakes(source, tmp_path):
+    index = blend_data(source, tmp_path / "out", BlendSettings(fakes_per_clip=2))
+    # 3 reals of two clips each, and as many fakes twice; fakes of the source are not taken.
+    assert {split: index.num_clips(split) for split in index.shards} == {"train": 18, "val": 6}
+    clips = list_clips(tmp_path / "out", ["train"])
+    assert clips.label_counts() == {"real": 6, "fake": 12}
+    assert {method for method, label in zip(clips.methods, clips.labels, strict=True) if label} == {"self_blended"}
+    before = list_clips(source, ["train"])
+    for row, own in find_own_reals(clips).items():
+        (real,) = own
+        assert clips.groups[row] == clips.groups[real]
+        mask = clips.read(row)[1]
+        np.testing.assert_array_equal(mask, clips.read(real)[1])
+        difference = np.abs(pixels_of(clips, row) - pixels_of(clips, real)).mean(axis=(1, 2, 3))
+        assert (difference[mask] > 0.2).all()
+        assert not difference[~mask].any()
+        # The real is that of the source, compressed once more.
+        stored = before.example_ids.index(clips.example_ids[real])
+        assert np.abs(pixels_of(clips, real) - pixels_of(before, stored)).mean() < 3
+
+
+def test_reals_and_fakes_were_compressed_equally_often(source, tmp_path, monkeypatch):
+    """Were a fake the real itself, nothing would tell the two apart."""
+    monkeypatch.setattr(blended_data.SelfBlend, "__call__", lambda self, clip, seed, **face: _Unchanged(clip))
+    blend_data(source, tmp_path / "out", BlendSettings())
+    clips = list_clips(tmp_path / "out", ["train"])
+    for row, (real,) in find_own_reals(clips).items():
+        assert clips.read(row)[0] == clips.read(real)[0]
+
+
+class _Unchanged:
+    def __init__(self, clip):
+        self.clip = clip
+
+
+def test_one_seed_gives_the_same_bytes_and_finished_work_is_kept(source, tmp_path):
+    paths = [tmp_path / name for name in ("one", "two", "three")]
+    for path, seed in zip(paths, (0, 0, 1), strict=True):
+        blend_data(source, path, BlendSettings(seed=seed))
+    one, two, three = (records.shard_paths(path, "train")[0].read_bytes() for path in paths)
+    assert one == two != three
+    modified = (paths[0] / "index.json").stat().st_mtime_ns
+    blend_data(source, paths[0], BlendSettings(seed=0))
+    assert (paths[0] / "index.json").stat().st_mtime_ns == modified
+    with pytest.raises(ConfigError, match="is there already, made from other clips"):
+        blend_data(source, paths[0], BlendSettings(seed=1))
+
+
+def test_it_is_whole_or_not_there(source, tmp_path):
+    def stop(done, of):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        blend_data(source, tmp_path / "out", BlendSettings(), on_progress=stop)
+    assert not (tmp_path / "out").exists()
+    blend_data(source, tmp_path / "out", BlendSettings())
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_photographs_are_split_by_person(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+    random = np.random.default_rng(0)
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(24):
+        picture = cv2.GaussianBlur(random.integers(0, 256, (80, 80, 3), dtype=np.uint8), (0, 0), 3)
+        cv2.imwrite(str(folder / f"p{number % 12}_{number // 12}.png"), picture)
+    (folder / "p0_2.png").write_bytes(b"no picture")
+    spec = ClipSpec(num_frames=3, crop_size_px=32)
+    index = blend_data(folder, tmp_path / "out", BlendSettings(spec=spec, group_regex=r"(p\d+)_"))
+    assert sum(index.num_clips(split) for split in ("train", "val", "test")) == 48
+    assert index.num_failed == 1
+    assert "p0_2" in (tmp_path / "out" / "failures.csv").read_text()
+    entries = manifest.read_manifest(tmp_path / "out" / "manifest.csv")
+    splits_of = {}
+    for entry in entries:
+        splits_of.setdefault(entry.video_id.split("_")[0], set()).add(entry.split)
+    assert all(len(found) == 1 for found in splits_of.values())
+    assert {entry.split for entry in entries} == {"train", "val", "test"}
+    assert list_clips(tmp_path / "out", ["train"]).read(0)[1].all()
+
+
+def test_what_cannot_be_blended_is_an_error_in_words(tmp_path):
+    with pytest.raises(ConfigError, match="no folder of shards"):
+        blend_data(tmp_path / "nowhere", tmp_path / "out", BlendSettings())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no real clip"):
+        blend_data(tmp_path / "empty", tmp_path / "out", BlendSettings())
+    fakes = write_data(tmp_path / "fakes", {"train": [("a", 1)]}, spec=SPEC)
+    with pytest.raises(DataError, match="no real clip"):
+        blend_data(fakes, tmp_path / "out", BlendSettings())
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="fakes_per_clip must be 1"):
+        BlendSettings(fakes_per_clip=0)
