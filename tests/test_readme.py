@@ -29,7 +29,8 @@ def blocks(name, language):
 
 def commands():
     """Every `python -m` and `make` line of the documents, as words."""
-    lines = [line for name in DOCUMENTS for block in blocks(name, "bash") for line in block.splitlines()]
+    scripts = [block.replace("\\\n", " ") for name in DOCUMENTS for block in blocks(name, "bash")]
+    lines = [line for script in scripts for line in script.splitlines()]
     inline = [one for name in DOCUMENTS for one in re.findall(r"`((?:python -m|make) [^`]+)`", text_of(name))]
     return sorted({line.split("#")[0].strip() for line in lines + inline} - {""})
 
