@@ -115,10 +115,6 @@ class _Judged:
         return str(self.verdict.verdict)
 
     @property
-    def is_judged(self) -> bool:
-        return self.word in ("REAL", "FAKE", "INCONCLUSIVE")
-
-    @property
     def is_right(self) -> bool | None:
         """Whether the verdict is the label; None where there is no such verdict."""
         return self.word == LABEL_NAMES[self.entry.label or 0].upper() if self.word in ("REAL", "FAKE") else None
@@ -143,7 +139,7 @@ class _Demo:
         answers = self.serve([entry for entry in entries if entry.split == "test" and entry.label is not None])
         print_verdicts(answers)
         self.summarise(answers, time.monotonic() - begin)
-        return command.DONE if all(one.is_judged for one in answers) else command.SOME_FAILED
+        return command.SOME_FAILED if any(one.error for one in answers) else command.DONE
 
     # Stages ---------------------------------------------------------------------------------------------------------
 
@@ -313,7 +309,9 @@ class _Demo:
     def summarise(self, answers: Sequence[_Judged], took_sec: float) -> None:
         judged = [answer for answer in answers if answer.is_right is not None]
         right = sum(bool(answer.is_right) for answer in judged)
-        print(f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} videos have none.")
+        print(
+            f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} videos are called neither real nor fake."
+        )
         print(f"Served and evaluated scores differ by {self.largest_difference(answers):.1e} at most.")
         made = {
             "videos and splits": self.arguments.out / "manifest.csv",
