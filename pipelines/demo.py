@@ -309,9 +309,7 @@ class _Demo:
     def summarise(self, answers: Sequence[_Judged], took_sec: float) -> None:
         judged = [answer for answer in answers if answer.is_right is not None]
         right = sum(bool(answer.is_right) for answer in judged)
-        print(
-            f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} videos are called neither real nor fake."
-        )
+        print(f"{right} of {len(judged)} verdicts are right; {len(answers) - len(judged)} say neither REAL nor FAKE.")
         print(f"Served and evaluated scores differ by {self.largest_difference(answers):.1e} at most.")
         made = {
             "videos and splits": self.arguments.out / "manifest.csv",
