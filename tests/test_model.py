@@ -1,5 +1,6 @@
 """Every backbone and every head by being there, and what their composition promises."""
 
+import dataclasses
 import inspect
 import json
 import re
@@ -12,6 +13,7 @@ import tensorflow as tf
 from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.model import build_model
+from deepfake_tf.schema import ClipSpec, ServableSpec
 from deepfake_tf.settings import ModelSettings
 
 BACKBONES = plugins.names("backbones")
@@ -163,6 +165,18 @@ def train_a_little(model: keras.Model) -> list[float]:
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         losses.append(float(loss))
     return losses
+
+
+@pytest.mark.slow
+def test_an_export_gives_the_models_logits(pair, tmp_path):
+    """Its own check runs it in a version 1 session, at B = 1, 2 and T + 1, without XLA and without cuDNN."""
+    from deepfake_tf import export
+
+    settings, model = pair
+    clip_spec = ClipSpec(num_frames=settings.num_frames, crop_size_px=settings.image_size)
+    spec = ServableSpec(clip_spec)
+    folder = export.export_model(model, spec, tmp_path / "detector")
+    assert export.check(folder, model, dataclasses.replace(spec, model_version=1)) <= 1e-5
 
 
 # Order of time

@@ -50,10 +50,11 @@ def build(
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     shape = (image_size, image_size, 3)
     whole = _call(network, weights=None, input_shape=shape, input_tensor=scale(pixels) if scale else pixels)
+    whole = _without_groups(whole)
     if weights == IMAGENET:
         _copy_weights(_with_imagenet(network), whole)
     features = _features_after(whole, block, num_blocks)
-    model = keras.Model(pixels, features, name=whole.name)
+    model = keras.Model(whole.input, features, name=whole.name)
     if weights != IMAGENET:
         _weights.load(model, weights, known=", 'imagenet'")
     return model
@@ -64,6 +65,28 @@ def _call(network: Network, **options: Any) -> keras.Model:
         return network(include_top=False, pooling="avg", **options)
     except ValueError as error:
         raise ConfigError(f"{network.__name__} cannot be built: {' '.join(str(error).split())}") from error
+
+
+def _without_groups(model: keras.Model) -> keras.Model:
+    """Replaces convolutions of one channel each, which TensorFlow runs through XLA and which so cannot be served."""
+
+    def replace(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if not _is_depthwise(layer):
+            return layer
+        return keras.layers.DepthwiseConv2D(
+            layer.kernel_size,
+            padding=layer.padding,
+            depthwise_initializer=layer.kernel_initializer,
+            name=layer.name,
+        )
+
+    if not any(_is_depthwise(layer) for layer in model.layers):
+        return model
+    return keras.models.clone_model(model, clone_function=replace)
+
+
+def _is_depthwise(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Conv2D) and layer.groups == layer.filters > 1
 
 
 def _with_imagenet(network: Network) -> keras.Model:
@@ -86,7 +109,10 @@ def _with_imagenet(network: Network) -> keras.Model:
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
     # By order: two builds of one network differ in the names that Keras makes up.
     for one, other in zip(_with_weights(source), _with_weights(target), strict=True):
-        other.set_weights(one.get_weights())
+        # A depth-wise kernel is [H, W, 1, C] in one layer and [H, W, C, 1] in the other.
+        other.set_weights(
+            [value.reshape(variable.shape) for value, variable in zip(one.get_weights(), other.weights, strict=True)]
+        )
 
 
 def _with_weights(model: keras.Model) -> list[keras.layers.Layer]:
