@@ -27,6 +27,9 @@ from deepfake_tf.sampling import NO_PARTNER, Draws, Sampler, Sampling, worker_pa
 from deepfake_tf.schema import FAKE, INPUT_CLIPS, INPUT_MASK, REAL, ClipSpec
 from deepfake_tf.timing import Timing
 
+# Beside those that threads are working on. Left to itself tf.data fills the memory with batches while the model rests.
+_NUM_PREFETCHED = 2
+
 
 @dataclass(frozen=True)
 class Loading:
@@ -103,7 +106,7 @@ def for_training(
         )
 
     epochs = tf.data.Dataset.counter(first_batch // sampler.num_batches)
-    return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+    return epochs.flat_map(one_epoch).prefetch(_NUM_PREFETCHED)
 
 
 def for_evaluation(clips: ClipTable, *, batch_size: int, loading: Loading | None = None) -> tf.data.Dataset:
@@ -124,7 +127,7 @@ def for_evaluation(clips: ClipTable, *, batch_size: int, loading: Loading | None
         lambda rows: _as_tensors(loader.plain, [rows], clips.spec),
         num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
         deterministic=True,
-    ).prefetch(tf.data.AUTOTUNE)
+    ).prefetch(_NUM_PREFETCHED)
 
 
 def balanced_weights(clips: ClipTable) -> tuple[float, float]:

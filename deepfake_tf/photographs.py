@@ -68,9 +68,10 @@ def _movement(detection: Detection, num_frames: int, random: np.random.Generator
     """Returns for each frame the affine matrix, float64 [2, 3], that moves the photograph's pixels."""
     left, top, right, bottom = detection.box_xyxy_px
     side = max(right - left, bottom - top)
-    # In shares of the face, in degrees, and in shares of its size; twice the residue of a tracked, talking head.
-    spread = np.array([0.02, 0.02, 2.5, 0.02])
-    path = _smooth_path(num_frames, random) * spread
+    # Across and down in shares of the face, the turn in degrees, the zoom as a share.
+    path = _smooth_path(num_frames, random) * np.array([0.04, 0.04, 4.0, 0.03])
+    # A detector places its box anew in every frame.
+    path[:, :2] += random.normal(0, 0.004, (num_frames, 2))
     middle = ((left + right) / 2, (top + bottom) / 2)
     matrices = []
     for across, down, angle_deg, zoom in path:
@@ -83,7 +84,7 @@ def _movement(detection: Detection, num_frames: int, random: np.random.Generator
 def _smooth_path(num_frames: int, random: np.random.Generator) -> NDArray[np.float64]:
     """Returns four slow waves, float64 [T, 4], with values around [-1, 1]."""
     times_sec = np.arange(num_frames)[:, None] * _FRAME_US / 1e6
-    frequencies_hz = random.uniform(0.3, 1.5, 4)
+    frequencies_hz = random.uniform(0.5, 2.5, 4)
     return random.uniform(0.3, 1, 4) * np.sin(2 * np.pi * (frequencies_hz * times_sec + random.random(4)))
 
 

@@ -82,6 +82,18 @@ def test_source_and_target_meet_at_the_seam():
     assert 2 < np.median(gaps) < 30
 
 
+def test_a_fake_without_a_trace_is_drawn_anew():
+    grey = np.full((1, SIZE, SIZE, 3), 120, np.uint8)
+    faint = SelfBlend(colour=0.2, sharpness=False, strengths=(1.0,), tremble=0)
+    gaps = []
+    for seed in range(60):
+        made = faint(grey, seed)
+        inside, outside = made.clip[made.weights > 0.99], made.clip[made.weights < 0.001]
+        gaps.append(np.abs(inside.mean(axis=0) - outside.mean(axis=0)).mean())
+    # A third would be fainter if the first draw were always taken.
+    assert np.mean(np.array(gaps) < 1.0) < 0.1
+
+
 def test_either_copy_may_be_the_changed_one():
     clip = make_still_clip(1)
     outside_kept = []

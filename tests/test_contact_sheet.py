@@ -1,5 +1,6 @@
 import base64
 import re
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -48,9 +49,18 @@ def test_a_data_folder_is_shown_by_label_beside_its_augmentation(tmp_path):
     brightness = {s.title: np.mean([row.strips[0].frames[0, 6:10, 6:10] for row in s.rows]) for s in sections[:2]}
     assert brightness["fake"] > brightness["real"] + 40
     assert len(pictures(tmp_path / "sheet.html")) == 3 * 2 + 3 * 2 + 3 * 4
-    # Few of one video.
-    names = [row.caption.split("/")[0] for row in sections[0].rows]
-    assert max(names.count(name) for name in names) <= 2
+
+
+def test_few_clips_of_one_video_are_taken_and_no_more_is_read_than_must():
+    def found():
+        for video, label in (("a", 0), ("b", None), ("c", 1), ("d", 0), ("e", 1)):
+            for number in range(5):
+                clip = SimpleNamespace(clip_id=f"0/{number}")
+                yield SimpleNamespace(name=f"{video}/0/{number}", label=-1 if label is None else label, clip=clip)
+        raise AssertionError("read to the end")
+
+    names = [one.name for one in contact_sheet._choose(found(), 3)]
+    assert names == ["a/0/0", "a/0/1", "c/0/0", "c/0/1", "d/0/0", "e/0/0"]
 
 
 def test_one_seed_gives_one_sheet(tmp_path):

@@ -1,6 +1,7 @@
 """Batches against the clips they were made from."""
 
 import io
+import time
 
 import cv2
 import numpy as np
@@ -227,6 +228,16 @@ def test_a_batch_that_cannot_be_parted_is_refused(clips, options, loading, messa
 def test_nonsense_loading_is_refused(options):
     with pytest.raises(ConfigError, match="Received"):
         Loading(**options)
+
+
+def test_few_batches_are_made_ahead(clips):
+    timing = Timing()
+    sampling = Sampling(recipe="none", batch_size=2)
+    iterator = iter(dataset.for_training(clips, sampling, loading=Loading(timing=timing, num_threads=2)))
+    next(iterator)
+    time.sleep(1)
+    # The one that was asked for, two that wait, and two for each thread.
+    assert timing.snapshot()["read"]["count"] <= 2 * (1 + 2 + 4)
 
 
 def test_time_is_told_by_stage(clips):

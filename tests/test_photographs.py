@@ -55,14 +55,18 @@ def test_a_still_photograph_is_one_frame(photograph):
 
 
 def test_a_moving_head_takes_its_key_points_along(photograph):
-    clip = photographs.read_clip(photograph, SPEC, FaceInTheMiddle(), moving=True, seed=3)
-    assert clip.mask.all()
-    noses = np.array([nose_of(crop) for crop in decoded(clip)])
-    np.testing.assert_allclose(noses, clip.keypoints_crop_px[:, 2], atol=0.8)
-    steps = np.linalg.norm(np.diff(noses, axis=0), axis=1)
-    assert steps.max() < 3
-    assert np.ptp(noses, axis=0).max() > 0.3
-    assert len(set(clip.crops)) == 6
+    large = ClipSpec(num_frames=6, crop_size_px=320)
+    ranges = []
+    for seed in range(4):
+        clip = photographs.read_clip(photograph, large, FaceInTheMiddle(), moving=True, seed=seed)
+        assert clip.mask.all()
+        noses = np.array([nose_of(crop) for crop in decoded(clip)])
+        np.testing.assert_allclose(noses, clip.keypoints_crop_px[:, 2], atol=1.2)
+        assert len(set(clip.crops)) == 6
+        # It does not jump.
+        assert np.linalg.norm(np.diff(noses, axis=0), axis=1).max() < 14
+        ranges.append(np.ptp(noses, axis=0).max())
+    assert 4 < max(ranges) < 30
 
 
 def test_one_seed_gives_one_movement(photograph):

@@ -89,6 +89,18 @@ def test_no_clip_is_drawn_twice_before_all_others_were(num_reals, num_fakes, bat
         assert max(times) - min(times) <= 1
 
 
+@settings(max_examples=30, deadline=None)
+@given(num_each=st.integers(1, 20), share=st.floats(0.01, 0.99), batch_size=st.integers(2, 9))
+def test_no_clip_is_drawn_twice_too_early_beside_self_blended_ones(num_each, share, batch_size):
+    table = table_of([(f"{kind}{n}", label, {}) for n in range(num_each) for label, kind in enumerate("rf")])
+    drawn = epochs(table, count=5, balance="class", batch_size=batch_size, blended_share=share)
+    for label, wanted in ((1, False), (0, True)):
+        rows = np.concatenate([draws.rows[(draws.labels == 1) & (draws.blended == wanted)] for draws in drawn])
+        counts = Counter(rows.tolist())
+        times = [counts.get(row, 0) for row in np.flatnonzero(table.labels == label).tolist()]
+        assert max(times) - min(times) <= 1
+
+
 def test_methods_come_equally_often(table):
     rows = np.concatenate([draws.rows[draws.labels == 1] for draws in epochs(table, count=4, balance="method")])
     methods = Counter(table.methods[row] for row in rows)
