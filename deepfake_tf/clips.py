@@ -7,14 +7,22 @@ from deepfake_tf.schema import ClipSpec
 ClipIndices = tuple[int, ...]
 """Numbers of the frames of one clip, increasing; fewer than T where the video is too short."""
 
+_SETTLES_WITHIN = 8
 
-def place_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None = None) -> list[ClipIndices]:
+
+def place_clips(
+    num_frames: int,
+    spec: ClipSpec,
+    is_cheap: Sequence[bool] | None = None,
+    is_key: Sequence[bool] | None = None,
+) -> list[ClipIndices]:
     """Returns the frames of every clip of a video.
 
     Args:
         num_frames: frames of the video.
         spec: says how many clips of how many frames, and how they are placed.
         is_cheap: for placement "spread": which frames cost little to have; None for all of them.
+        is_key: for placement "spread": which frames decoding can begin at; None if that is not known.
 
     Returns:
         Clips in order of time. None has a frame twice; those of placement "even" and "spread" share no frame.
@@ -25,7 +33,7 @@ def place_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None
         return _every_clip(num_frames, spec)
     if spec.placement == "even":
         return _even_clips(num_frames, spec)
-    return _spread_clips(num_frames, spec, is_cheap)
+    return _spread_clips(num_frames, spec, is_cheap, is_key)
 
 
 def frames_to_look_at(placed: Sequence[ClipIndices], detect_every: int) -> set[int]:
@@ -61,24 +69,43 @@ def _even_clips(num_frames: int, spec: ClipSpec) -> list[ClipIndices]:
     return [_clip_at(start, num_frames, spec) for start in starts]
 
 
-def _spread_clips(num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None) -> list[ClipIndices]:
+def _spread_clips(
+    num_frames: int, spec: ClipSpec, is_cheap: Sequence[bool] | None, is_key: Sequence[bool] | None
+) -> list[ClipIndices]:
     num_clips = max(1, min(spec.clips_per_video, num_frames // spec.num_frames))
     total = num_clips * spec.num_frames
     if num_frames <= total:
         wanted = list(range(num_frames))
     else:
         cells = [(num_frames * i // total, num_frames * (i + 1) // total) for i in range(total)]
-        wanted = [_settle(begin, end, is_cheap) for begin, end in cells]
+        wanted = _settle(cells, is_cheap or [True] * num_frames, is_key or [False] * num_frames)
     return [tuple(wanted[i : i + spec.num_frames]) for i in range(0, len(wanted), spec.num_frames)]
 
 
-def _settle(begin: int, end: int, is_cheap: Sequence[bool] | None) -> int:
-    """Returns the cheap frame of [begin, end) nearest to its middle, or the middle if no frame of it is cheap."""
-    middle = (begin + end - 1) // 2
-    if is_cheap is None:
-        return middle
-    cheap = [index for index in range(begin, end) if is_cheap[index]]
-    return min(cheap, key=lambda index: abs(index - middle), default=middle)
+def _settle(cells: Sequence[tuple[int, int]], is_cheap: Sequence[bool], is_key: Sequence[bool]) -> list[int]:
+    """Returns a frame of each cell, near its middle: a key frame if there is one, else a cheap one.
+
+    Between a frame and a key frame after it nothing is decoded. So the frame before a key frame that is taken, and the
+    last of all, are taken early.
+    """
+    middles = [(begin + end - 1) // 2 for begin, end in cells]
+    near = [
+        range(max(begin, middle - _SETTLES_WITHIN), min(end, middle + _SETTLES_WITHIN + 1))
+        for (begin, end), middle in zip(cells, middles, strict=True)
+    ]
+    # The first frame of the video must be decoded anyway, and is often black.
+    keys = [[index for index in frames if index > 0 and is_key[index]] for frames in near]
+    found = []
+    for number, (middle, frames) in enumerate(zip(middles, near, strict=True)):
+        is_before_key = any(is_key) and all(keys[number + 1 : number + 2])
+        aim = frames[0] if is_before_key and number > 0 and not keys[number] else middle
+        candidates = keys[number] or [index for index in frames if is_cheap[index]] or [aim]
+        found.append(_nearest(candidates, aim))
+    return found
+
+
+def _nearest(candidates: Sequence[int], aim: int) -> int:
+    return min(candidates, key=lambda index: abs(index - aim))
 
 
 def _clip_at(start: int, num_frames: int, spec: ClipSpec) -> ClipIndices:

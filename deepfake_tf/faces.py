@@ -5,12 +5,10 @@ very large, turned and blurred faces), and then the full-range model at overlapp
 """
 
 import atexit
-import contextlib
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, Protocol
@@ -18,7 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import assets
+from deepfake_tf import assets, native_output
 from deepfake_tf.frames import Frame
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec
 
@@ -153,7 +151,7 @@ def _load(name: Literal["full_range", "short_range"], min_confidence: float) -> 
         base_options=_import_mediapipe().tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
         min_detection_confidence=min_confidence,
     )
-    with _quiet_stderr():
+    with native_output.silenced():
         model = vision.FaceDetector.create_from_options(options)
         # The first look prints, too.
         mediapipe = _import_mediapipe()
@@ -183,18 +181,3 @@ def _import_mediapipe() -> ModuleType:
         finally:
             del sys.modules[_MODULE_THAT_LOADS_TENSORFLOW]
         return mediapipe
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Sends what native code prints to nowhere: MediaPipe tells dozens of lines of itself when a model is loaded."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -35,6 +35,7 @@ class Timeline:
         times: int64 [N], strictly increasing times of the frames in ticks.
         tick_sec: length of a tick.
         is_reference: bool [N], frames that must be decoded for others anyway, and so are cheap to have.
+        is_key: bool [N], frames that decoding can begin at.
     """
 
     def __init__(self, packets: list[PacketInfo], tick_sec: Fraction) -> None:
@@ -43,6 +44,7 @@ class Timeline:
         shown = [packet for packet in packets if packet.is_shown]
         self.times, first = np.unique(np.array([packet.pts for packet in shown], np.int64), return_index=True)
         self.is_reference: NDArray[np.bool_] = np.array([packet.is_reference for packet in shown], bool)[first]
+        self.is_key: NDArray[np.bool_] = np.array([packet.is_key for packet in shown], bool)[first]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -58,8 +60,8 @@ class Timeline:
     def packets_to_decode(self, wanted: Collection[int]) -> NDArray[np.bool_]:
         """Returns which packets, in order of decoding, can be of use for the wanted frames.
 
-        A group of pictures (from one key frame to the next) is needed if a wanted frame lies in it, and the one before
-        it too if that frame is shown before the group's key frame (an open group).
+        A group of pictures (from one key frame to the next) is needed up to the last wanted frame in it, and the group
+        before it is needed whole if a wanted frame is shown before the group's key frame (an open group).
 
         Args:
             wanted: numbers of frames.
@@ -71,14 +73,13 @@ class Timeline:
         is_key = np.array([packet.is_key for packet in self._packets], bool)
         is_wanted = np.isin(pts, self.times[sorted(wanted)])
         group = np.cumsum(is_key)
-        needed = np.zeros(int(group[-1]) + 1, bool)
-        needed[group[is_wanted]] = True
+        needed = np.zeros(len(pts), bool)
         for number in np.unique(group[is_wanted]):
-            in_group = group == number
-            key_time = pts[in_group][0]
-            if number > 0 and (pts[in_group & is_wanted] < key_time).any():
-                needed[number - 1] = True
-        return needed[group]
+            members = np.flatnonzero(group == number)
+            needed[members[0] : members[is_wanted[members]][-1] + 1] = True
+            if number > 0 and (pts[members][is_wanted[members]] < pts[members[0]]).any():
+                needed[group == number - 1] = True
+        return needed
 
 
 def h264_role(data: memoryview, length_size: int) -> tuple[bool, bool]:

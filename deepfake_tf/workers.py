@@ -1,7 +1,7 @@
 """Worker processes with limits: what a hostile video does to one of them costs that video and nothing else.
 
 A worker is a fresh Python process that runs one task after another. It is killed at the task's time limit, cannot
-allocate more than its memory limit, and is replaced when it dies.
+allocate more than its memory limit, and is replaced when it dies; one that died while it was idle costs no task.
 """
 
 import functools
@@ -160,10 +160,8 @@ class _Seat:
     def _work(self, job: _Job) -> Any:
         message = pickle.dumps((job.function, job.args, job.on_progress is not None, job.limits))
         try:
-            if self._worker is None:
-                self._worker = _Worker(self._initializer)
-            self._worker.send(message)
-            kind, value = self._watch(self._worker, job)
+            worker = self._hand_over(message)
+            kind, value = self._watch(worker, job)
         except (EOFError, OSError) as error:
             raise WorkerCrashError(f"The worker process died: {self._dismiss() or error}.") from error
         except BaseException:
@@ -175,6 +173,16 @@ class _Seat:
         if isinstance(value, WorkerCrashError):
             self._dismiss()
         raise value
+
+    def _hand_over(self, message: bytes) -> "_Worker":
+        """Gives a task to the process, or to a new one if the old one died while it had nothing to do."""
+        if self._worker is not None and self._worker.took(message):
+            return self._worker
+        self._dismiss()
+        self._worker = _Worker(self._initializer)
+        if not self._worker.took(message):
+            raise EOFError("it ended before it took the task")
+        return self._worker
 
     def _watch(self, worker: "_Worker", job: _Job) -> tuple[str, Any]:
         """Waits for the answer, a result or an error, and passes progress on."""
@@ -224,6 +232,14 @@ class _Worker:
         """Sends it a pickled message."""
         self.connection.send_bytes(message)
 
+    def took(self, message: bytes) -> bool:
+        """Sends it a task and returns whether it took it: a process that was dead by then has no part in the task."""
+        try:
+            self.send(message)
+            return self.connection.poll(_START_LIMIT_SEC) and self.receive()[0] == "taken"
+        except (EOFError, OSError):
+            return False
+
     def receive(self) -> tuple[str, Any]:
         """Returns what it sent: what it is, and the value."""
         kind, value = pickle.loads(self.connection.recv_bytes())
@@ -254,7 +270,10 @@ def run_worker(descriptor: int) -> None:
         initializer = pickle.loads(connection.recv_bytes())
         connection.send_bytes(_answer(initializer or (lambda: None)))
         while True:
-            function, args, wants_progress, limits = pickle.loads(connection.recv_bytes())
+            message = connection.recv_bytes()
+            # Told before anything of the task is looked at: from here on its end is the task's doing.
+            connection.send_bytes(pickle.dumps(("taken", None)))
+            function, args, wants_progress, limits = pickle.loads(message)
             options = {"on_progress": _reporter(connection)} if wants_progress else {}
             with _limited(limits):
                 answer = _answer(lambda: function(*args, **options))  # noqa: B023 - called at once

@@ -56,6 +56,21 @@ def test_spread_settles_on_the_nearest_cheap_frame():
     assert place_clips(30, spec, is_cheap) == [(5, 13, 24)]
 
 
+def test_spread_settles_on_key_frames_and_ends_early_before_them():
+    spec = ClipSpec(num_frames=4, clips_per_video=1, placement="spread")
+    is_cheap = [index % 2 == 0 for index in range(40)]
+    is_key = [index in (0, 22) for index in range(40)]
+    # Cells [0, 10), [10, 20), [20, 30), [30, 40): nothing is decoded between 10 and 22, nor after 30.
+    assert place_clips(40, spec, is_cheap, is_key) == [(4, 10, 22, 30)]
+    assert place_clips(40, spec, is_cheap, [True] * 40) == [(4, 14, 24, 34)]
+
+
+def test_spread_stays_near_the_middle_of_a_long_cell():
+    spec = ClipSpec(num_frames=2, clips_per_video=1, placement="spread")
+    is_key = [index % 500 == 0 for index in range(1000)]
+    assert place_clips(1000, spec, [True] * 1000, is_key) == [(249, 741)]
+
+
 def test_all_places_a_clip_every_clip_stride_and_one_at_the_end():
     spec = ClipSpec(num_frames=4, clip_stride=3, placement="all")
     assert place_clips(12, spec) == [(0, 1, 2, 3), (3, 4, 5, 6), (6, 7, 8, 9), (8, 9, 10, 11)]
@@ -85,8 +100,12 @@ def test_clips_are_frames_of_the_video_in_order(num_frames, spec):
 @given(num_frames=st.integers(1, 200), spec=specs, data=st.data())
 def test_cheap_frames_change_no_more_than_the_choice_within_a_cell(num_frames, spec, data):
     is_cheap = data.draw(st.lists(st.booleans(), min_size=num_frames, max_size=num_frames))
-    plain, settled = place_clips(num_frames, spec), place_clips(num_frames, spec, is_cheap)
+    is_key = data.draw(st.lists(st.booleans(), min_size=num_frames, max_size=num_frames))
+    plain, settled = place_clips(num_frames, spec), place_clips(num_frames, spec, is_cheap, is_key)
     assert [len(clip) for clip in plain] == [len(clip) for clip in settled]
+    total = sum(map(len, settled))
+    for number, index in enumerate(index for clip in settled for index in clip):
+        assert spec.placement != "spread" or number * num_frames // total <= index < (number + 1) * num_frames // total
     if spec.placement != "spread":
         assert plain == settled
 

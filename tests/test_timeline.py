@@ -26,6 +26,7 @@ def test_frames_are_numbered_in_order_of_presentation():
     timeline = Timeline(CLOSED, MILLISECOND)
     assert timeline.times.tolist() == [0, 20, 40, 60, 80, 100]
     assert timeline.is_reference.tolist() == [True, False, True, True, False, True]
+    assert timeline.is_key.tolist() == [True, False, False, True, False, False]
     assert [timeline.index_at(pts) for pts in (0, 40, 59, 60, 500, -5)] == [0, 2, 2, 3, 5, 0]
 
 
@@ -43,10 +44,12 @@ def test_frames_that_are_not_shown_have_no_number():
     ("packets", "wanted", "expected"),
     [
         (CLOSED, {1}, [1, 1, 1, 0, 0, 0]),
+        (CLOSED, {0, 3}, [1, 0, 0, 1, 0, 0]),
         (CLOSED, {4}, [0, 0, 0, 1, 1, 1]),
-        (CLOSED, {0, 5}, [1, 1, 1, 1, 1, 1]),
-        (OPEN, {2}, [1, 1, 1, 1, 1, 0]),
-        (OPEN, {3}, [0, 0, 1, 1, 1, 0]),
+        (CLOSED, {5}, [0, 0, 0, 1, 1, 0]),
+        (CLOSED, {0, 5}, [1, 0, 0, 1, 1, 0]),
+        (OPEN, {2}, [1, 1, 1, 1, 0, 0]),
+        (OPEN, {3}, [0, 0, 1, 0, 0, 0]),
         (OPEN, {5}, [0, 0, 0, 0, 0, 1]),
     ],
 )

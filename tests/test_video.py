@@ -67,7 +67,7 @@ def test_leaving_packets_out_does_not_change_pixels(plain):
     video = Video(plain)
     whole = {frame.index: frame.pixels for frame in video.frames(range(40))}
     for spec in (ClipSpec(num_frames=3), ClipSpec(num_frames=4, placement="spread"), ClipSpec(num_frames=1)):
-        placed = place_clips(40, spec, video.timeline.is_reference.tolist())
+        placed = place_clips(40, spec, video.timeline.is_reference.tolist(), video.timeline.is_key.tolist())
         wanted = [index for clip in placed for index in clip]
         chosen = {frame.index: frame.pixels for frame in video.frames(wanted)}
         assert sorted(chosen) == wanted

@@ -91,6 +91,28 @@ def test_crash_costs_one_task(pool, task, words):
     assert after.result() == 2
 
 
+def test_a_worker_that_died_while_it_was_idle_costs_no_task(pool):
+    pid = pool.submit(os.getpid).result()
+    os.kill(pid, signal.SIGKILL)
+    assert pool.submit(add, 1, 1).result() == 2
+    pid = pool.submit(os.getpid).result()
+    # It has a task on its way when it dies, and has not looked at it.
+    os.kill(pid, signal.SIGSTOP)
+    future = pool.submit(add, 1, 2)
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    assert future.result() == 3
+
+
+def test_a_task_that_kills_its_worker_is_not_given_to_another(tmp_path):
+    log = tmp_path / "log"
+    with WorkerPool(1, initializer=Append(log)) as pool:
+        with pytest.raises(WorkerCrashError, match="SIGSEGV"):
+            pool.submit(die).result()
+        assert pool.submit(add, 1, 1).result() == 2
+    assert log.read_text() == "xx"
+
+
 def test_hang_costs_one_task(pool):
     hang, after = pool.submit(time.sleep, 60, limits=SHORT), pool.submit(add, 1, 1)
     begin = time.monotonic()

@@ -20,9 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--detect-every", type=int, default=ClipSpec().detect_every)
     parser.add_argument("--min-confidence", type=float, default=ClipSpec().min_confidence)
     chosen = parser.parse_args(argv)
-    spec = ClipSpec(
-        placement=chosen.placement, detect_every=chosen.detect_every, min_confidence=chosen.min_confidence
-    )
+    spec = ClipSpec(placement=chosen.placement, detect_every=chosen.detect_every, min_confidence=chosen.min_confidence)
     print(f"{spec.placement}, 4 clips of 8 frames, detect_every {spec.detect_every}", flush=True)
     for shows in (FACES, NO_FACE, CARTOON):
         _print_kind(shows, [one for one in videos() if one.shows == shows], spec)
@@ -36,7 +34,7 @@ def _print_kind(shows: str, found: list[RealVideo], spec: ClipSpec) -> None:
         num_with_face += extraction.num_frames_with_face
         num_sampled += extraction.num_frames_sampled
         num_crops += sum(int(clip.mask.sum()) for clip in extraction.clips)
-        if (extraction.coverage < 1) == (shows == FACES):
+        if extraction.coverage < 1 if shows == FACES else extraction.clips:
             print(_line(one, extraction, spec), flush=True)
     share = num_with_face / max(1, num_sampled)
     print(
@@ -51,14 +49,17 @@ def _line(one: RealVideo, extraction: Extraction, spec: ClipSpec) -> str:
     confidences = [c for clip in extraction.clips for c in clip.confidences[clip.mask].tolist()]
     sure = f"confidence {min(confidences):.2f} to {max(confidences):.2f}" if confidences else extraction.reason
     tracks = len({clip.track_id for clip in extraction.clips})
-    return f"  {one.label:10} {one.name}: {counts} in {tracks} tracks, {sure}; without: {_without(one, extraction, spec)}"
+    return (
+        f"  {one.label:10} {one.name}: {counts} in {tracks} tracks, {sure}; without: {_without(one, extraction, spec)}"
+    )
 
 
 def _without(one: RealVideo, extraction: Extraction, spec: ClipSpec) -> str:
     if extraction.num_frames_sampled == 0:
         return "-"
     timeline = Video(one.path).timeline
-    sampled = {index for clip in place_clips(len(timeline), spec, timeline.is_reference.tolist()) for index in clip}
+    placed = place_clips(len(timeline), spec, timeline.is_reference.tolist(), timeline.is_key.tolist())
+    sampled = {index for clip in placed for index in clip}
     found = {int(index) for clip in extraction.clips for index in clip.frame_indices[clip.mask]}
     return " ".join(map(str, sorted(sampled - found))) or "-"
 
