@@ -5,6 +5,7 @@ allocate more than its memory limit, and is replaced when it dies; one that died
 """
 
 import functools
+import gc
 import os
 import pickle
 import queue
@@ -278,8 +279,20 @@ def run_worker(descriptor: int) -> None:
             with _limited(limits):
                 answer = _answer(lambda: function(*args, **options))  # noqa: B023 - called at once
             connection.send_bytes(answer)
+            _free_memory()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _free_memory() -> None:
+    """Frees what a task has left in circles of objects: PyAV's frames stand in them, with megabytes of pixels.
+
+    Left to itself Python would look for such circles once in thousands of videos.
+    """
+    gc.collect()
+    if not gc.get_freeze_count():
+        # Libraries and the face detector stay: to look through them after each task would take longer than the task.
+        gc.freeze()
 
 
 def _answer(work: Callable[[], Any]) -> bytes:

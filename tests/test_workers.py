@@ -1,10 +1,13 @@
 """Workers: what a task does to its process, the pool outlives."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -50,6 +53,25 @@ def fail_in_a_way_that_does_not_travel():
 
 def take_memory(num_bytes):
     return int(np.ones(num_bytes // 8).sum())
+
+
+class Circle:
+    """Holds itself."""
+
+    left: ClassVar[list["weakref.ref[Circle]"]] = []
+
+    def __init__(self):
+        self.next = self
+
+
+def leave_a_circle():
+    # What Python would do by itself at some time is not what is tested.
+    gc.disable()
+    Circle.left.append(weakref.ref(Circle()))
+
+
+def num_circles():
+    return sum(one() is not None for one in Circle.left)
 
 
 def count_to(number, on_progress):
@@ -111,6 +133,12 @@ def test_a_task_that_kills_its_worker_is_not_given_to_another(tmp_path):
             pool.submit(die).result()
         assert pool.submit(add, 1, 1).result() == 2
     assert log.read_text() == "xx"
+
+
+def test_circles_of_objects_are_freed_after_each_task(pool):
+    for _ in range(3):
+        pool.submit(leave_a_circle).result()
+        assert pool.submit(num_circles).result() == 0
 
 
 def test_hang_costs_one_task(pool):
