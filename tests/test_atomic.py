@@ -27,6 +27,17 @@ def test_nothing_stays_of_a_failed_write_and_the_old_file_does(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_two_that_make_the_same_file_do_not_write_into_each_other(tmp_path):
+    path = tmp_path / "a.bin"
+    with atomic.open_whole(path) as one:
+        one.write(b"first")
+        with atomic.open_whole(path) as other:
+            other.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
+
+
 def test_remove_partial_takes_only_what_was_left_half_written(tmp_path):
     (tmp_path / ".a.bin.123.partial").write_bytes(b"x")
     (tmp_path / "b.partial").write_bytes(b"of the user")

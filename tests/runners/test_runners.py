@@ -214,6 +214,14 @@ def test_shard_that_was_made_out_of_sight_is_told(tmp_path):
         folder.finish_shard(FinishedShard(ShardInfo("train-00000-of-00001.tfrecord", 1, 1, 1, ""), ()))
 
 
+def test_nothing_stays_of_what_a_lost_machine_was_writing(entries, tmp_path):
+    def leave_half(standing):
+        (tmp_path / "data" / ".train-00000-of-00003.tfrecord.abc.partial").write_bytes(b"half")
+
+    extract_manifest(entries, tmp_path / "data", SETTINGS, run=RunSettings(runner="serial"), on_progress=leave_half)
+    assert not [name for name in contents(tmp_path / "data") if "partial" in name]
+
+
 def test_two_extractions_do_not_fill_one_folder(entries, tmp_path):
     (tmp_path / "data").mkdir()
     descriptor = os.open(tmp_path / "data", os.O_RDONLY)
