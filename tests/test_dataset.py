@@ -1,6 +1,7 @@
 """Batches against the clips they were made from."""
 
 import io
+import os
 import time
 
 import cv2
@@ -153,6 +154,15 @@ def test_changed_shards_are_not_taken_from_the_cache(tmp_path):
     assert (pixels(1) != pixels(2)).any()
 
 
+def test_a_shard_that_was_written_anew_has_a_cache_of_its_own(tmp_path):
+    data = write_data(tmp_path / "data", {"train": both_classes("t", 2)})
+    cache = tmp_path / "cache"
+    for time_ns in (10**18, 10**18 + 1):
+        os.utime(records.shard_paths(data, "train")[0], ns=(time_ns, time_ns))
+        dataset.for_evaluation(list_clips(data, ["train"]), batch_size=8, loading=Loading(cache=cache))
+    assert len(list(cache.glob("*.uint8"))) == 2
+
+
 def test_a_cache_that_cannot_be_kept_is_an_error_in_words(clips, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be kept in"):
@@ -252,8 +262,9 @@ def test_time_is_told_by_stage(clips):
     assert "decode" in timing.to_text()
 
 
-def test_what_is_missing_stays_blank_whatever_the_augmentation(clips):
-    pixels, masks, _, _ = joined(an_epoch(clips, recipe="basic"))
+@pytest.mark.parametrize("recipe", ["basic", "robust"])
+def test_what_is_missing_stays_blank_whatever_the_augmentation(clips, recipe):
+    pixels, masks, _, _ = joined([*an_epoch(clips, recipe=recipe), *an_epoch(clips, recipe=recipe, number=2)])
     assert not masks.all()
     assert not pixels[~masks].any()
     assert pixels[masks].any(axis=(1, 2, 3)).all()
