@@ -2,7 +2,8 @@
 
     clips (of a data folder, a shard, photographs) --> sections of rows of strips --write_sheet--> sheet.html
 
-Each real and each fake clip stands beside its augmented form, each real beside a fake that was self-blended from it.
+Each real and each fake clip stands beside its augmented form, each real beside a fake that was self-blended from it. Of
+a video the sheet shows what extraction sees in it.
 """
 
 import base64
@@ -17,10 +18,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import atomic, augment, faces, photographs, recipes, records
+from deepfake_tf import atomic, augment, extraction, faces, photographs, recipes, records
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.errors import ConfigError, DataError, VideoError
+from deepfake_tf.frames import Frame
 from deepfake_tf.schema import FAKE, LABEL_NAMES, REAL, Clip, ClipSpec
+from deepfake_tf.video import Video
 
 Pixels = NDArray[np.uint8]
 _SIZE_PX = 112
@@ -30,10 +33,11 @@ _CLIPS_PER_VIDEO = 2
 
 @dataclass(frozen=True)
 class Strip:
-    """Some frames, side by side: uint8 [T, H, W, 3] RGB."""
+    """Some frames, side by side: uint8 [T, H, W, 3] RGB, shown at most `height_px` high."""
 
     caption: str
     frames: Pixels
+    height_px: int = _SIZE_PX
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def draw(source: Path, out: Path, look: Look) -> list[Section]:
     """Writes the contact sheet of whatever a path holds.
 
     Args:
-        source: a folder of shards, a shard, or a folder of photographs.
+        source: a folder of shards, a shard, a video, or a folder of photographs.
         out: the page to write.
         look: what to show.
 
@@ -89,6 +93,10 @@ def draw(source: Path, out: Path, look: Look) -> list[Section]:
         ConfigError: the path holds none of these.
         DataError: it holds no clips.
     """
+    if source.is_file() and source.suffix != ".tfrecord":
+        sections = sections_of_video(source, ClipSpec())
+        write_sheet(out, source.name, sections)
+        return sections
     sections = _sections(_clips_of(source, look), look)
     write_sheet(out, f"{source.name}, recipe {look.recipe}, seed {look.seed}", sections)
     return sections
@@ -128,7 +136,7 @@ def _clips_of(source: Path, look: Look) -> list[_Labelled]:
     else:
         raise ConfigError(
             f"{source} cannot be looked at. Expected a folder of shards made by pipelines.extract, one shard "
-            "(.tfrecord), or a folder of photographs."
+            "(.tfrecord), a video, or a folder of photographs."
         )
     if not found:
         raise DataError(f"{source} holds no labelled clip to show.")
@@ -220,6 +228,72 @@ def decode(clip: Clip) -> Pixels:
     return np.stack(crops).astype(np.uint8)
 
 
+# Videos ---------------------------------------------------------------------------------------------------------------
+
+_FRAME_HEIGHT_PX = 200
+_FRAMES_PER_CLIP = 4
+_LONGER_SIDE_PX = 640
+# One colour a track, RGB; those after the last share it.
+_COLOURS = ((0, 230, 0), (255, 210, 0), (0, 170, 255), (255, 80, 200))
+
+
+def sections_of_video(path: Path, spec: ClipSpec) -> list[Section]:
+    """Returns what extraction sees in a video: faces marked on its frames, and the crops of each track.
+
+    Raises:
+        DataError: it has no clip; the reason is told.
+        ConfigError: there is no such file.
+        AssetError: the face detector's weights are not there.
+    """
+    found = extraction.extract(path, spec)
+    if not found.clips:
+        raise DataError(f"{path.name} gives no clip: {found.outcome}. {found.reason}")
+    counts = f"a face in {found.num_frames_with_face} of {found.num_frames_sampled} sampled frames"
+    sections = [
+        Section(" - ".join(filter(None, (counts, found.reason))), tuple(_rows_of_frames(path, spec, found.clips)))
+    ]
+    for track in sorted({clip.track_id for clip in found.clips}):
+        rows = tuple(_row_of_crops(clip) for clip in found.clips if clip.track_id == track)
+        sections.append(Section(f"track {track}", rows))
+    return sections
+
+
+def _rows_of_frames(path: Path, spec: ClipSpec, clips: Sequence[Clip]) -> Iterator[Row]:
+    video = Video(path)
+    placed = extraction.place_clips(video, spec)
+    chosen = [indices[:: -(-len(indices) // _FRAMES_PER_CLIP)] for indices in placed]
+    marked = {frame.index: _marked(frame, clips) for frame in video.frames({one for few in chosen for one in few})}
+    for indices in chosen:
+        frames = [marked[index] for index in indices if index in marked]
+        if frames:
+            shown = ", ".join(str(index) for index in indices if index in marked)
+            strip = Strip(f"frames {shown}", np.stack(frames), _FRAME_HEIGHT_PX)
+            yield Row(f"from {video.timeline.timestamp_us(indices[0]) / 1e6:.2f} s", (strip,))
+
+
+def _marked(frame: Frame, clips: Sequence[Clip]) -> Pixels:
+    """A frame, shrunken, with the box of every track in its colour, uint8 [H, W, 3] RGB."""
+    pixels = frame.shrunken(_LONGER_SIDE_PX)
+    scale = pixels.shape[1] / frame.width
+    for clip in clips:
+        for box in clip.boxes_xyxy_px[clip.mask & (clip.frame_indices == frame.index)]:
+            left, top, right, bottom = (round(float(side) * scale) for side in box)
+            colour = _COLOURS[min(clip.track_id, len(_COLOURS) - 1)]
+            pixels = np.asarray(cv2.rectangle(pixels, (left, top), (right, bottom), colour, 2), np.uint8)
+            place = (left, max(14, top - 4))
+            cv2.putText(pixels, str(clip.track_id), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+    return pixels
+
+
+def _row_of_crops(clip: Clip) -> Row:
+    times, confidences, sharpness = (
+        values[clip.mask] for values in (clip.timestamps_us, clip.confidences, clip.sharpness)
+    )
+    told = f"confidence {confidences.min():.2f} to {confidences.max():.2f}, sharpness {np.median(sharpness):.0f}"
+    caption = f"{clip.clip_id}: {times.min() / 1e6:.2f} to {times.max() / 1e6:.2f} s"
+    return Row(caption, (Strip(told, decode(clip)),))
+
+
 # The page -------------------------------------------------------------------------------------------------------------
 
 _STYLE = """
@@ -236,16 +310,16 @@ def _section_html(section: Section) -> str:
 
 def _row_html(row: Row) -> str:
     figures = "".join(
-        f"<figure><img alt='' src='{_data_url(strip.frames)}'>"
-        f"<figcaption>{html.escape(strip.caption)}</figcaption></figure>"
+        f"<figure><img alt='' src='{_data_url(strip)}'><figcaption>{html.escape(strip.caption)}</figcaption></figure>"
         for strip in row.strips
     )
     return f"<div class=row><div class=name>{html.escape(row.caption)}</div>{figures}</div>"
 
 
-def _data_url(frames: Pixels) -> str:
+def _data_url(strip: Strip) -> str:
+    frames = strip.frames
     step = -(-len(frames) // _MAX_FRAMES)
-    scale = min(1.0, _SIZE_PX / frames.shape[1])
+    scale = min(1.0, strip.height_px / frames.shape[1])
     small = [cv2.resize(one, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for one in frames[::step]]
     film = cv2.cvtColor(np.hstack(small).astype(np.uint8), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", film, [cv2.IMWRITE_JPEG_QUALITY, 92])

@@ -156,7 +156,8 @@ def _detector(spec: ClipSpec) -> Detector:
     return open_detector(spec)
 
 
-def _placed(video: Video, spec: ClipSpec) -> list[clips.ClipIndices]:
+def place_clips(video: Video | PictureFolder, spec: ClipSpec) -> list[clips.ClipIndices]:
+    """Returns the frames of every clip of a video, those without a face too."""
     timeline = video.timeline
     return clips.place_clips(len(timeline), spec, timeline.is_reference.tolist(), timeline.is_key.tolist())
 
@@ -203,7 +204,7 @@ class _Run:
             video = opened(self._path, limits=self._limits, check=self._check_time)
             self._info = video.info
             self._damage += [video.info.damage] if video.info.damage else []
-        placed = _placed(video, self._spec)
+        placed = place_clips(video, self._spec)
         wanted = sorted({index for clip in placed for index in clip})
         look_at = clips.frames_to_look_at(placed, self._spec.detect_every)
         for number, frame in enumerate(self._decoded(video, wanted)):

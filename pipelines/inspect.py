@@ -11,10 +11,13 @@ from deepfake_tf import command, plugins
 def build_parser() -> command.Parser:
     parser = command.Parser(
         "Writes a contact sheet to look at: real and fake clips beside their augmented forms, and fakes self-blended "
-        "from the real ones. The page holds its pictures."
+        "from the real ones. Of a video: the faces found, marked on its frames, and the crops of each track. The page "
+        "holds its pictures."
     )
     parser.add_argument(
-        "source", type=Path, help="folder of shards made by pipelines.extract, one shard, or a folder of photographs"
+        "source",
+        type=Path,
+        help="folder of shards made by pipelines.extract, one shard, a video, or a folder of photographs",
     )
     parser.add_argument("--out", type=Path, default=Path("sheet.html"), help="the page to write")
     parser.add_argument("--recipe", choices=plugins.names("recipes"), default="basic", help="augmentation to show")

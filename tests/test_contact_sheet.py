@@ -10,6 +10,8 @@ from deepfake_tf import contact_sheet, records
 from deepfake_tf.contact_sheet import Look, Row, Section, Strip, draw, write_sheet
 from deepfake_tf.errors import ConfigError, DataError
 from tests.clips_of_squares import both_classes, write_data
+from tests.numbered import write_video
+from tests.portraits import scene
 
 
 def pictures(path):
@@ -100,12 +102,33 @@ def test_photographs_become_moving_clips_and_others_are_passed_over(tmp_path, mo
     assert [(section.title, len(section.rows)) for section in sections] == [("real", 2), ("self-blended", 2)]
 
 
-@pytest.mark.parametrize("name", ["nowhere", "text.txt"])
-def test_what_cannot_be_looked_at_is_an_error_in_words(tmp_path, name):
+def test_what_cannot_be_looked_at_is_an_error_in_words(tmp_path):
     (tmp_path / "text.txt").write_text("hello")
     with pytest.raises(ConfigError, match="cannot be looked at. Expected a folder of shards"):
-        draw(tmp_path / name, tmp_path / "sheet.html", Look())
+        draw(tmp_path / "nowhere", tmp_path / "sheet.html", Look())
+    with pytest.raises(DataError, match="text.txt gives no clip: UNREADABLE. text.txt is no video"):
+        draw(tmp_path / "text.txt", tmp_path / "sheet.html", Look())
     assert not (tmp_path / "sheet.html").exists()
+
+
+def test_a_video_shows_its_faces_marked_and_its_crops_by_track(tmp_path):
+    def two_faces(number):
+        return scene([(40 + 2 * number, 60), (380, 120)], scale=0.8)
+
+    path = write_video(tmp_path / "two.mp4", num_frames=24, draw=two_faces)
+    sections = draw(path, tmp_path / "sheet.html", Look())
+    titles = [section.title for section in sections]
+    assert titles == ["a face in 24 of 24 sampled frames", "track 0", "track 1"]
+    assert [len(section.rows) for section in sections] == [3, 3, 3]
+    frames = sections[0].rows[0].strips[0].frames
+    assert frames.shape == (4, 360, 640, 3)
+    # A box is drawn in the colour of its track, left and right.
+    green = np.abs(frames.astype(int) - (0, 230, 0)).sum(axis=-1) < 90
+    yellow = np.abs(frames.astype(int) - (255, 210, 0)).sum(axis=-1) < 90
+    sides = {bool(green[0, :, :320].sum() > 100), bool(green[0, :, 320:].sum() > 100)}
+    assert sides == {True, False}
+    assert yellow[0].sum() > 100
+    assert len(pictures(tmp_path / "sheet.html")) == 9
 
 
 def test_an_empty_folder_or_split_is_an_error_in_words(tmp_path):

@@ -7,8 +7,7 @@ misses (to be looked at), and counts what is taken for a face in videos without 
 import argparse
 from collections.abc import Sequence
 
-from deepfake_tf.clips import place_clips
-from deepfake_tf.extraction import Extraction, extract
+from deepfake_tf.extraction import Extraction, extract, place_clips
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.video import Video
 from tests.benchmarks.real_videos import CARTOON, FACES, NO_FACE, RealVideo, videos
@@ -57,9 +56,7 @@ def _line(one: RealVideo, extraction: Extraction, spec: ClipSpec) -> str:
 def _without(one: RealVideo, extraction: Extraction, spec: ClipSpec) -> str:
     if extraction.num_frames_sampled == 0:
         return "-"
-    timeline = Video(one.path).timeline
-    placed = place_clips(len(timeline), spec, timeline.is_reference.tolist(), timeline.is_key.tolist())
-    sampled = {index for clip in placed for index in clip}
+    sampled = {index for clip in place_clips(Video(one.path), spec) for index in clip}
     found = {int(index) for clip in extraction.clips for index in clip.frame_indices[clip.mask]}
     return " ".join(map(str, sorted(sampled - found))) or "-"
 
