@@ -166,8 +166,8 @@ def test_the_whole_path_on_a_small_set_and_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_serving_leaves_no_process(tmp_path):
-    """Covered for the servers by tests/serving/test_local.py; here that a first stage stops cleanly, and goes on."""
+def test_a_demo_that_is_told_to_stop_keeps_what_it_has(tmp_path):
+    """That its servers are stopped too is held by tests/serving/test_local.py."""
     import signal
     import time
 
