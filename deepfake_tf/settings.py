@@ -28,6 +28,10 @@ Balance = Literal["weights", "none", "class", "method", "group", "pairs"]
 BALANCES: tuple[str, ...] = get_args(Balance)
 """How the classes are evened out: by their weight in the loss, not at all, or by what is drawn, see sampling.py."""
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+RECOMPUTE = ("none", "blocks")
+XLA = ("auto", "on", "off")
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -97,6 +101,9 @@ class TrainSettings:
         blended_share: share of the fakes that are made from real clips by self-blending, in [0, 1].
         mixed_share: share of the fakes that are mixed with their own real, in [0, 1]; only with balance "pairs".
         dataset_weights: how often each data set of the manifest is drawn from; empty for all clips alike.
+        precision: in which the backbone calculates while training, one of PRECISIONS; served models are float32.
+        recompute: "blocks": keep less of a step in memory, and calculate it twice; "none".
+        xla: compile the step with XLA: "on", "off", or "auto" for on a GPU alone.
         seed: of the initial weights, the order of clips, augmentation and dropout.
     """
 
@@ -115,6 +122,9 @@ class TrainSettings:
     blended_share: float = 0.0
     mixed_share: float = 0.0
     dataset_weights: Mapping[str, float] = field(default_factory=dict)
+    precision: str = "float32"
+    recompute: str = "none"
+    xla: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -127,6 +137,9 @@ class TrainSettings:
         _check_whole(self, 0, "patience", "seed")
         _check_choice(self, "monitor", tuple(MONITORS))
         _check_choice(self, "balance", BALANCES)
+        _check_choice(self, "precision", PRECISIONS)
+        _check_choice(self, "recompute", RECOMPUTE)
+        _check_choice(self, "xla", XLA)
         _check_share(self, "blended_share", most=1.0)
         _check_share(self, "mixed_share", most=1.0)
         _check_drawn(self)
@@ -214,6 +227,9 @@ def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -
         "recipe": plugins.names("recipes"),
         "monitor": list(MONITORS),
         "balance": list(BALANCES),
+        "precision": list(PRECISIONS),
+        "recompute": list(RECOMPUTE),
+        "xla": list(XLA),
     }
     for name, text in _FLAGS.items():
         if name in without:
@@ -254,6 +270,9 @@ _FLAGS = {
     "blended_share": "share of the fakes that are made from real clips by self-blending",
     "mixed_share": "share of the fakes that are mixed with their own real (with balance pairs)",
     "dataset_weights": 'JSON, how often each data set is drawn from, such as {"dfdc": 2, "own": 1}',
+    "precision": "in which the backbone calculates while training",
+    "recompute": "blocks: less memory for a step, for a third more work",
+    "xla": "compile the step with XLA; auto: on a GPU",
     "seed": "of weights, order and augmentation",
 }
 

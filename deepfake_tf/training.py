@@ -30,7 +30,7 @@ import deepfake_tf
 from deepfake_tf import atomic, dataset, metrics, scoring
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
-from deepfake_tf.model import build_model
+from deepfake_tf.model import build_model, recompute_blocks
 from deepfake_tf.records import read_index
 from deepfake_tf.sampling import Sampling
 from deepfake_tf.schema import LABEL_NAMES, REAL, ClipSpec
@@ -199,8 +199,8 @@ def _fit(
 ) -> list[Epoch]:
     """Runs the epochs that are left; returns the history of all."""
     keras.utils.set_random_seed(settings.seed)
-    model = build_model(settings.model(train_clips.spec))
-    trainer = _trainer(model, settings)
+    model = build_model(settings.model(train_clips.spec), precision=settings.precision)
+    trainer = _trainer(model, settings, train_clips.spec)
     history = _read_state(run_dir / STATE_FILE, trainer, identity)
     if _should_stop(history, settings):
         return history
@@ -235,14 +235,21 @@ def _sampling(settings: TrainSettings, train_clips: ClipTable) -> Sampling:
     )
 
 
-def _trainer(model: keras.Model, settings: TrainSettings) -> keras.Model:
+def _trainer(model: keras.Model, settings: TrainSettings, spec: ClipSpec) -> keras.Model:
     """Returns a compiled model that shares the weights of `model`, which so stays free of what only training needs."""
+    if settings.recompute == "blocks":
+        model = recompute_blocks(model, settings.model(spec))
     # One column: Keras' losses take the mean over the last axis, and on [B] that would be the batch itself.
     column = keras.ops.expand_dims(model.output, -1)
     trainer = keras.Model(model.input, column, name="trainer")
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    if settings.precision == "mixed_float16":
+        # Its smallest numbers are too large for many gradients.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     trainer.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile={"auto": "auto", "on": True, "off": False}[settings.xla],
     )
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer

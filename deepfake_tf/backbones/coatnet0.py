@@ -195,7 +195,6 @@ class RelativeAttention(layers.Layer):
             autocast=False,
             name="bias_table",
         )
-        self.offsets = relative_offsets(height, width)
 
     def call(self, x: Any) -> Any:
         """Does what the class says."""
@@ -204,9 +203,8 @@ class RelativeAttention(layers.Layer):
         qkv = ops.reshape(self.to_qkv(x), (-1, num_cells, 3, NUM_HEADS, HEAD_WIDTH))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3, axis=0)
         similarity = ops.matmul(query * HEAD_WIDTH**-0.5, ops.swapaxes(key, -1, -2))
-        bias = ops.reshape(ops.take(self.bias_table, self.offsets, axis=0), (num_cells, num_cells, NUM_HEADS))
         # The softmax sums over all cells: the mantissa of bfloat16 is too short for that.
-        similarity = ops.cast(similarity, self.variable_dtype) + ops.transpose(bias, (2, 0, 1))
+        similarity = ops.cast(similarity, self.variable_dtype) + relative_bias(self.bias_table, height, width)
         attention = ops.cast(ops.softmax(similarity, axis=-1), self.compute_dtype)
         mixed = ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3))
         return self.to_out(ops.reshape(mixed, (-1, height, width, NUM_HEADS * HEAD_WIDTH)))
@@ -224,19 +222,34 @@ class RelativeAttention(layers.Layer):
         return {**super().get_config(), "width": self.width}
 
 
-def relative_offsets(height: int, width: int) -> np.ndarray:
-    """Returns the row of the bias table for each pair of cells.
+def relative_bias(table: Any, height: int, width: int) -> Any:
+    """Returns the bias for each pair of cells.
+
+    Made of slices: picking rows by index costs more than the attention itself in the backward pass, which then adds up
+    N * N rows.
 
     Args:
+        table: [(2H-1)(2W-1), heads], a row for each offset.
         height: H.
         width: W.
 
     Returns:
-        int32 [N * N]: for query i and key j, both row by row, (yi - yj + H - 1)(2W - 1) + (xi - xj + W - 1).
+        [heads, N, N]: for query i and key j, both row by row, row (yi - yj + H - 1)(2W - 1) + (xi - xj + W - 1).
     """
-    y, x = np.divmod(np.arange(height * width), width)
-    rows = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1) + (x[:, None] - x[None, :] + width - 1)
-    return rows.reshape(-1).astype(np.int32)
+    square = ops.reshape(table, (2 * height - 1, 2 * width - 1, -1))
+    by_row = _differences(square, height, 0)
+    by_cell = _differences(by_row, width, 2)
+    # Now [query row, key row, query column, key column, heads].
+    pairs = ops.transpose(by_cell, (4, 0, 2, 1, 3))
+    return ops.reshape(pairs, (-1, height * width, height * width))
+
+
+def _differences(values: Any, size: int, axis: int) -> Any:
+    """Replaces an axis of 2n - 1 differences i - j by two, i and j of n each."""
+    backwards = ops.flip(values, axis=axis)
+    before = (slice(None),) * axis
+    windows = [backwards[(*before, slice(size - 1 - one, 2 * size - 1 - one))] for one in range(size)]
+    return ops.stack(windows, axis=axis)
 
 
 def interpolate_table(table: np.ndarray, num_offsets: tuple[int, int]) -> np.ndarray:

@@ -158,13 +158,15 @@ def test_every_layout_gives_features(layout):
     assert len(attention) == layout.count("T")
 
 
-def test_offsets_count_from_one_corner_to_the_other():
-    # Two cells above each other: from the upper to the lower is row 0, to itself 1, from the lower to the upper 2.
-    np.testing.assert_array_equal(coatnet0.relative_offsets(2, 1), [1, 0, 2, 1])
-    offsets = coatnet0.relative_offsets(3, 3).reshape(9, 9)
-    assert offsets[0, 8] == 0
-    assert offsets[8, 0] == 24
-    assert set(np.diag(offsets)) == {12}
+def test_each_pair_of_cells_gets_the_bias_of_its_offset():
+    height, width = 3, 2
+    rows = np.arange((2 * height - 1) * (2 * width - 1), dtype="float32")
+    bias = np.asarray(coatnet0.relative_bias(np.stack([rows, -rows], axis=1), height, width))
+    assert bias.shape == (2, 6, 6)
+    for i, j in np.ndindex(6, 6):
+        (yi, xi), (yj, xj) = divmod(i, width), divmod(j, width)
+        row = (yi - yj + height - 1) * (2 * width - 1) + (xi - xj + width - 1)
+        np.testing.assert_array_equal(bias[:, i, j], [row, -row])
 
 
 def test_weights_of_another_image_size_are_interpolated(tmp_path):
