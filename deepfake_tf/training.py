@@ -200,7 +200,8 @@ def _fit(
     """Runs the epochs that are left; returns the history of all."""
     keras.utils.set_random_seed(settings.seed)
     model = build_model(settings.model(train_clips.spec), precision=settings.precision)
-    trainer = _trainer(model, settings, train_clips.spec)
+    built = settings.model(train_clips.spec)
+    trainer = _trainer(recompute_blocks(model, built) if settings.recompute == "blocks" else model, settings)
     history = _read_state(run_dir / STATE_FILE, trainer, identity)
     if _should_stop(history, settings):
         return history
@@ -235,10 +236,8 @@ def _sampling(settings: TrainSettings, train_clips: ClipTable) -> Sampling:
     )
 
 
-def _trainer(model: keras.Model, settings: TrainSettings, spec: ClipSpec) -> keras.Model:
+def _trainer(model: keras.Model, settings: TrainSettings) -> keras.Model:
     """Returns a compiled model that shares the weights of `model`, which so stays free of what only training needs."""
-    if settings.recompute == "blocks":
-        model = recompute_blocks(model, settings.model(spec))
     # One column: Keras' losses take the mean over the last axis, and on [B] that would be the batch itself.
     column = keras.ops.expand_dims(model.output, -1)
     trainer = keras.Model(model.input, column, name="trainer")

@@ -58,7 +58,7 @@ def normalise(
         input_size: H = W that the network wants, that of the pixels if None.
     """
     if input_size not in (None, pixels.shape[1]):
-        pixels = layers.Resizing(input_size, input_size, interpolation="bicubic", name="resize")(pixels)
+        pixels = BicubicResize(input_size, name="resize")(pixels)
     scale = [1 / (255 * one) for one in deviation]
     offset = [-middle / one for middle, one in zip(mean, deviation, strict=True)]
     return layers.Rescaling(scale, offset=offset, name="scale")(pixels)
@@ -126,6 +126,59 @@ def copy_weights(source: keras.layers.Layer, target: keras.layers.Layer) -> None
         target.set_weights(source.get_weights())
     except ValueError as error:
         raise AssetError(f"These are the weights of another network than {target.name}: {error}") from error
+
+
+@keras.saving.register_keras_serializable("deepfake_tf")
+class BicubicResize(layers.Layer):
+    """Resizes square pictures, as two matrix products: [B, H, H, C] -> [B, S, S, C].
+
+    Keras' own layer uses an operation that XLA does not know, and so cannot be trained through on a GPU.
+
+    Args:
+        size: S.
+    """
+
+    def __init__(self, size: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.size = size
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Works out what each new row takes from each old one."""
+        self.shares = bicubic_shares(input_shape[1], self.size)
+
+    def call(self, pixels: Any) -> Any:
+        """Does what the class says."""
+        shares = ops.convert_to_tensor(self.shares, pixels.dtype)
+        return ops.einsum("ih,bhwc,jw->bijc", shares, pixels, shares)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of what `call` gives."""
+        return (input_shape[0], self.size, self.size, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "size": self.size}
+
+
+def bicubic_shares(size: int, new_size: int) -> np.ndarray:
+    """Returns what each new value takes from each old one; smaller pictures are smoothed first, as Pillow does it.
+
+    Args:
+        size: number of old values.
+        new_size: number of new values.
+
+    Returns:
+        float32 [new_size, size]; each row sums to 1.
+    """
+    step = size / new_size
+    width = max(step, 1.0)
+    middles = (np.arange(new_size) + 0.5) * step - 0.5
+    distance = np.abs(np.arange(size)[None] - middles[:, None]) / width
+    # Keys' cubic with a = -0.5.
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    shares = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
+    return (shares / shares.sum(axis=1, keepdims=True)).astype("float32")
 
 
 # Vision transformers -------------------------------------------------------------------------------------------------

@@ -278,6 +278,16 @@ def test_blocks_that_are_not_kept_are_left_over(tmp_path, write_torch_file):
     assert one.count_params() < two.count_params()
 
 
+@pytest.mark.parametrize(("size", "new_size"), [(40, 56), (56, 40), (96, 32), (32, 32)])
+def test_resizing_is_bicubic(size, new_size):
+    coarse = np.random.default_rng(0).uniform(0, 255, [2, size // 8, size // 8, 3])
+    pixels = coarse.repeat(8, axis=1).repeat(8, axis=2).astype("float32")
+    expected = keras.ops.image.resize(pixels, (new_size, new_size), interpolation="bicubic", antialias=True)
+    resized = np.asarray(_hub.BicubicResize(new_size)(pixels))
+    np.testing.assert_allclose(resized, expected, atol=0.01)
+    assert np.abs(resized[0, 0] - expected[0, -1]).max() > 1
+
+
 def test_a_frame_that_cannot_be_cut_into_patches_is_refused():
     with pytest.raises(ConfigError, match="input_size must be a multiple of 14. Received: input_size=30"):
         build("dinov2_vit_s14", input_size=30)
