@@ -16,7 +16,7 @@ _SUBSAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
 # So many times larger than the crop a square stays when it is halved: rounding then does not show.
-_SIZES_AVERAGED = 4
+_SIZES_AVERAGED = 3
 
 
 @dataclass(frozen=True)

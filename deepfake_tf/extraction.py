@@ -257,9 +257,18 @@ class _Run:
         if num_sampled < num_wanted:
             self._damage.append(f"{num_wanted - num_sampled} of {num_wanted} frames could not be decoded")
         found = self._linker.tracks
-        kept = tracks.tracks_to_keep(found, num_frames_sampled=num_sampled, max_tracks=self._spec.max_tracks)
+        kept = tracks.tracks_to_keep(
+            found,
+            num_frames_sampled=num_sampled,
+            max_tracks=self._spec.max_tracks,
+            min_confidence=self._spec.min_confidence,
+        )
         if not kept:
-            but = f"; what looked like one in {len(self._crops)} of them did not last" if self._crops else ""
+            but = (
+                f"; what looked like one in {len(self._crops)} of them did not last or was never sure"
+                if self._crops
+                else ""
+            )
             raise NoFaceError(f"No face was found in {num_sampled} sampled frames{but}.")
         self._num_with_face = len({index for track in kept for index in found[track].detections})
         made = [

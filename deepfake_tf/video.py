@@ -32,6 +32,8 @@ _CODECS_THAT_SKIP = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"}
 _ROLES = {"h264": h264_role, "hevc": hevc_role}
 _PROGRESSIVE_ORDERS = {0, 1}
 _WIDEST_SAMPLE_ASPECT = 10
+# Transfer characteristics of ITU-T H.273.
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _SHORT_OF_HEADER = 0.9
 _FRAMES_OFF = 3
 _USUAL_TICK_SEC = Fraction(1, 25)
@@ -48,7 +50,8 @@ class VideoInfo:
         duration_sec: from the start of the first frame to the end of the last.
         num_frames: counted from the packets of the file, none of them decoded; a damaged one may yield no frame.
         codec: FFmpeg's name of the video codec.
-        damage: what is wrong with the file although frames can be had, empty if nothing is known to be.
+        damage: what is wrong with the file, or with how it is shown, although frames can be had; empty if nothing is
+            known to be.
     """
 
     width: int
@@ -120,7 +123,8 @@ class Video:
             packets = [PacketInfo(number, True, True) for number in range(len(packets))]
             tick_sec = 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC
         timeline = Timeline(packets, tick_sec)
-        return timeline, damage or _what_is_missing(container, stream, timeline)
+        told = (damage or _what_is_missing(container, stream, timeline), _high_dynamic_range(stream))
+        return timeline, "; ".join(filter(None, told))
 
     def frames(self, wanted: Collection[int]) -> Iterator[Frame]:
         """Decodes the wanted frames, in order, in one pass.
@@ -323,6 +327,12 @@ def _what_is_missing(container: InputContainer, stream: VideoStream, timeline: T
     if told_sec * _SHORT_OF_HEADER > end_sec + _FRAMES_OFF / float(stream.average_rate or 1):
         return f"the file ends at {end_sec:.2f} s of {told_sec:.2f} s"
     return ""
+
+
+def _high_dynamic_range(stream: VideoStream) -> str:
+    """Says so if brightness is stored on a scale for HDR screens: frames then look flat and pale."""
+    name = _HDR_TRANSFERS.get(int(stream.codec_context.color_trc))
+    return f"the video is HDR ({name}) and is shown without tone mapping" if name else ""
 
 
 def _describe(stream: VideoStream, timeline: Timeline, damage: str) -> VideoInfo:

@@ -70,8 +70,8 @@ def test_every_detection_is_in_one_track(frames):
 
 def test_large_and_lasting_comes_first():
     linker, _ = link([[face(100, size=20), face(500, size=80)] for _ in range(10)])
-    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4) == [1, 0]
-    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=1) == [1]
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4, min_confidence=0.5) == [1, 0]
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=1, min_confidence=0.5) == [1]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,18 @@ def test_large_and_lasting_comes_first():
 )
 def test_what_does_not_last_is_no_face(num_seen, num_sampled, is_kept):
     linker, _ = link([[face(100)]] * num_seen)
-    assert tracks_to_keep(linker.tracks, num_frames_sampled=num_sampled, max_tracks=4) == ([0] if is_kept else [])
+    assert tracks_to_keep(linker.tracks, num_frames_sampled=num_sampled, max_tracks=4, min_confidence=0.5) == (
+        [0] if is_kept else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_seen", "confidence", "is_kept"), [(4, 0.68, False), (4, 0.7, True), (5, 0.51, True), (10, 0.51, True)]
+)
+def test_what_is_seldom_seen_must_be_sure_once(num_seen, confidence, is_kept):
+    linker, _ = link([[face(100, confidence=confidence if number == 1 else 0.5)] for number in range(num_seen)])
+    kept = tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4, min_confidence=0.5)
+    assert kept == ([0] if is_kept else [])
 
 
 def test_followed_face_moves_on_a_straight_line():

@@ -298,3 +298,13 @@ def test_metadata_that_is_no_text_is_no_matter(tmp_path):
     path = write_video(tmp_path / "a.mkv", num_frames=2)
     path.write_bytes(path.read_bytes().replace(b"ENCODER", b"\xa7NCODER"))
     assert probe(path).num_frames == 2
+
+
+@pytest.mark.parametrize(("transfer", "told"), [(16, "HDR (PQ)"), (18, "HDR (HLG)"), (1, "")])
+def test_high_dynamic_range_is_told(tmp_path, transfer, told):
+    def prepare(stream):
+        stream.codec_context.color_trc = transfer
+
+    info = Video(write_video(tmp_path / "a.mp4", num_frames=5, prepare=prepare)).info
+    assert told in info.damage
+    assert bool(info.damage) == bool(told)

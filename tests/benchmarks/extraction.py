@@ -3,12 +3,10 @@
 Each round times, on each video of 1920 x 1080 pixels and 300 frames, OpenCV's pass that grabs every frame and retrieves
 32 of them, and then whole extractions: 32 spread frames, and 4 clips of 8 consecutive frames, each with its faces
 found, cut out and encoded. One process, one thread each; processor time, because other programs may be running. The
-table gives the best of the rounds, as seconds and as a multiple of OpenCV's. Then two processes are held against one,
-by the videos that each finishes in the same time.
+table gives the best of the rounds, as seconds and as a multiple of OpenCV's.
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -18,9 +16,8 @@ from pathlib import Path
 
 import cv2
 
-from deepfake_tf.extraction import extract, submit_extraction, warm_up
+from deepfake_tf.extraction import extract, warm_up
 from deepfake_tf.schema import ClipSpec, Outcome
-from deepfake_tf.workers import WorkerPool
 from tests.benchmarks.real_videos import bench_videos
 
 _BARE = "OpenCV"
@@ -32,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--detect-every", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--no-processes", action="store_true", help="do not hold two processes against one")
     chosen = parser.parse_args(argv)
     if not bench_videos():
         sys.exit("The folder of real videos has no bench/*_1080p_300f.mp4.")
@@ -45,8 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             works[f"{placement}, detect_every {every}"] = partial(_extract, spec=spec)
     for path in bench_videos():
         _print_table(path, _best_sec(works, path, chosen.rounds))
-    if not chosen.no_processes:
-        _print_processes(chosen.rounds)
     return 0
 
 
@@ -82,40 +76,6 @@ def _print_table(path: Path, best_sec: dict[str, float]) -> None:
     for name, seconds in best_sec.items():
         bar = _BARS.get(name.split(",")[0])
         print(f"  {name:24} {seconds:6.2f}  {seconds / best_sec[_BARE]:5.2f}  {bar or ''}", flush=True)
-
-
-def _print_processes(rounds: int) -> None:
-    """Two workers against one, in turns; and against two bare loops, which tells what the machine itself can give."""
-    spec = ClipSpec()
-    best: dict[int, float] = {}
-    with (
-        WorkerPool(1, initializer=partial(warm_up, spec)) as one,
-        WorkerPool(2, initializer=partial(warm_up, spec)) as two,
-    ):
-        for pool in (one, two):
-            _rate(pool, spec)
-        for _ in range(rounds):
-            for pool in (one, two):
-                best[pool.num_workers] = max(best.get(pool.num_workers, 0.0), _rate(pool, spec))
-    machine = max(_machine_rate(2) for _ in range(rounds)) / max(_machine_rate(1) for _ in range(rounds))
-    print(f"\nvideos a second: one process {best[1]:.2f}, two {best[2]:.2f}: {best[2] / best[1]:.2f} x (bar 1.8)")
-    print(f"two bare loops give {machine:.2f} x one on this machine now")
-
-
-def _rate(pool: WorkerPool, spec: ClipSpec) -> float:
-    paths = bench_videos() * 2
-    begin = time.monotonic()
-    for future in [submit_extraction(pool, path, spec) for path in paths]:
-        future.result()
-    return len(paths) / (time.monotonic() - begin)
-
-
-def _machine_rate(num_processes: int) -> float:
-    begin = time.monotonic()
-    loop = [sys.executable, "-S", "-c", "for _ in range(20_000_000): pass"]
-    for process in [subprocess.Popen(loop) for _ in range(num_processes)]:
-        process.wait()
-    return num_processes / (time.monotonic() - begin)
 
 
 if __name__ == "__main__":
