@@ -54,7 +54,8 @@ def build(
     if weights == IMAGENET:
         _copy_weights(_with_imagenet(network), whole)
     features = _features_after(whole, block, num_blocks)
-    model = keras.Model(whole.input, features, name=whole.name)
+    # One input, not a list of one, or Keras warns of every call.
+    model = keras.Model(whole.inputs[0], features, name=whole.name)
     if weights != IMAGENET:
         _weights.load(model, weights, known=", 'imagenet'")
     return model
