@@ -278,3 +278,89 @@ class CLIPTower(nn.Module):
         for block in tower.encoder.layers:
             x = block(x)
         return tower.post_layernorm(x[:, 0])
+
+
+# EfficientNet-B4, as in torchvision -----------------------------------------------------------------------------------
+
+# Expansion, kernel, stride, channels, repeats: B4's, after its width factor 1.4 and its depth factor 1.8.
+EFFICIENTNET_B4 = (
+    (1, 3, 1, 24, 2),
+    (6, 3, 2, 32, 4),
+    (6, 5, 2, 56, 4),
+    (6, 3, 2, 112, 6),
+    (6, 5, 1, 160, 6),
+    (6, 5, 2, 272, 8),
+    (6, 3, 1, 448, 2),
+)
+
+
+def conv_norm(width_in: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(width_in, width, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(width, eps=1e-3))
+
+
+class InvertedBottleneck(nn.Module):
+    def __init__(self, width_in: int, width: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        inner = width_in * expansion
+        self.expand = conv_norm(width_in, inner) if expansion > 1 else None
+        self.depthwise = conv_norm(inner, inner, kernel, stride, inner)
+        self.squeeze, self.excite = nn.Conv2d(inner, width_in // 4, 1), nn.Conv2d(width_in // 4, inner, 1)
+        self.project = conv_norm(inner, width)
+        self.adds = stride == 1 and width_in == width
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.silu(self.expand(x)) if self.expand else x
+        y = functional.silu(self.depthwise(y))
+        y = y * torch.sigmoid(self.excite(functional.silu(self.squeeze(y.mean((2, 3), keepdim=True)))))
+        y = self.project(y)
+        return x + y if self.adds else y
+
+
+class EfficientNetB4(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = conv_norm(3, 48, 3, 2)
+        self.blocks = nn.Sequential()
+        width_in = 48
+        for expansion, kernel, stride, width, depth in EFFICIENTNET_B4:
+            for number in range(depth):
+                step = stride if number == 0 else 1
+                self.blocks.append(InvertedBottleneck(width_in, width, expansion, kernel, step))
+                width_in = width
+        self.top = conv_norm(width_in, 1792)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.silu(self.top(self.blocks(functional.silu(self.stem(x))))).mean((2, 3))
+
+
+# The plain network over clips -----------------------------------------------------------------------------------------
+
+
+class SmallCNN(nn.Module):
+    def __init__(self, channels=(16, 32, 64, 96)) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential()
+        width_in = 3
+        for number, width in enumerate(channels):
+            self.blocks.append(nn.Conv2d(width_in, width, 3, padding=1, bias=False))
+            self.blocks.extend([nn.BatchNorm2d(width, eps=1e-3), nn.ReLU(), nn.MaxPool2d(2)])
+            if number:
+                self.blocks.append(nn.Dropout2d(0.1))
+            width_in = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x).mean((2, 3))
+
+
+class OverTime(nn.Module):
+    """A backbone over each frame and an LSTM over time: [B, T, C, H, W] -> [B, units]."""
+
+    def __init__(self, backbone: nn.Module, width: int, units: int = 64) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.lstm = nn.LSTM(width, units, batch_first=True)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        features = self.backbone(clips.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        return self.lstm(features.unflatten(0, clips.shape[:2]))[0][:, -1]
