@@ -8,6 +8,7 @@ weights cannot run code.
 import collections
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,8 +57,11 @@ def load(
         from_torch(model, read_state_dict(path))
         return
     try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers for which the file has nothing.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise AssetError(f"{path} does not hold weights of {model.name}: {error}") from error
 
 

@@ -58,7 +58,7 @@ class Tensor:
 @pytest.fixture
 def write_torch_file():
     def write(path, state, wrap=lambda tensors: tensors):
-        storages = [Storage(np.ascontiguousarray(value), str(number)) for number, value in enumerate(state.values())]
+        storages = [Storage(np.array(value, order="C"), str(number)) for number, value in enumerate(state.values())]
         tensors = {name: Tensor(storage, storage.array.shape) for name, storage in zip(state, storages, strict=True)}
         with zipfile.ZipFile(path, "w") as archive:
             with archive.open("archive/data.pkl", "w") as file:
