@@ -172,6 +172,7 @@ def _write(model: keras.Model, spec: ServableSpec, folder: Path) -> None:
     def say_spec(request: tf.Tensor) -> dict[str, tf.Tensor]:
         return {schema.OUTPUT_SPEC: tf.fill(tf.shape(request), tf.constant(text))}
 
+    _leave_cudnn(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(schema.SIGNATURE_JPEG, judge_jpeg, [jpeg_clips, mask])
@@ -180,6 +181,16 @@ def _write(model: keras.Model, spec: ServableSpec, folder: Path) -> None:
     archive.write_out(str(folder), verbose=False)
     (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
     _write_warmup(spec, folder / WARMUP_FILE)
+
+
+def _leave_cudnn(model: keras.Model) -> None:
+    """Makes recurrent layers run everywhere; what was trained on cuDNN has the same weights without it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _leave_cudnn(layer)
+        for one in (layer, getattr(layer, "forward_layer", None), getattr(layer, "backward_layer", None)):
+            if hasattr(one, "use_cudnn"):
+                one.use_cudnn = False
 
 
 def _decode(clips: tf.Tensor, size: int) -> tf.Tensor:

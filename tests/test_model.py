@@ -179,6 +179,18 @@ def test_an_export_gives_the_models_logits(pair, tmp_path):
     assert export.check(folder, model, dataclasses.replace(spec, model_version=1)) <= 1e-5
 
 
+@pytest.mark.parametrize("head", ["lstm", "gru", "bidirectional_lstm"])
+def test_what_was_trained_on_cudnn_is_served_without(head, tmp_path):
+    from deepfake_tf import export
+
+    settings = tiny(head=head)
+    settings = dataclasses.replace(settings, head_settings={**settings.head_settings, "use_cudnn": True})
+    spec = ServableSpec(ClipSpec(num_frames=FRAMES, crop_size_px=SIZE))
+    folder = export.export_model(build(settings), spec, tmp_path / "detector")
+    plain = build(dataclasses.replace(settings, head_settings=plugins.load("heads", head).TINY))
+    assert export.check(folder, plain, spec) <= 1e-5
+
+
 # Order of time
 
 

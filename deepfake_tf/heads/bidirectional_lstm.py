@@ -31,7 +31,8 @@ def build(
         width: D.
         units: size of the state, in each direction.
         dropout: share of the features dropped while training, the same in every frame of a clip, in [0, 1).
-        use_cudnn: train on cuDNN; it refuses clips whose missing frames are not all at the end.
+        use_cudnn: train on cuDNN; it refuses clips whose missing frames are not all at the end. What is exported runs
+            without it.
 
     Returns:
         features [B, T, D], mask bool [B, T] -> both last states [B, 2 units]; a frame that is not there leaves the

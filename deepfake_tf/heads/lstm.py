@@ -29,8 +29,8 @@ def build(
         width: D.
         units: D', size of the state.
         dropout: share of the features dropped while training, the same in every frame of a clip, in [0, 1).
-        use_cudnn: run on cuDNN. What is exported so cannot be served without a GPU, and cuDNN refuses clips whose
-            missing frames are not all at the end.
+        use_cudnn: train on cuDNN; it refuses clips whose missing frames are not all at the end. What is exported runs
+            without it.
 
     Returns:
         features [B, T, D], mask bool [B, T] -> last state [B, D']; a frame that is not there leaves the state as it
