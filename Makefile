@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# A file of tests is one process's, so that what it prepares is prepared once; each process holds TensorFlow in memory.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile -rs
 
 .PHONY: demo test check lint protos lock clean
 
@@ -9,10 +11,10 @@ demo: $(INSTALLED)
 	$(BIN)/python -m pipelines.demo
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "slow or not slow" -rs --durations=10
+	$(PYTEST) -m "slow or not slow" --durations=10
 
 check: $(INSTALLED) lint
-	$(BIN)/python -m pytest -rs
+	$(PYTEST)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
