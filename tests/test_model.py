@@ -186,7 +186,10 @@ def test_what_was_trained_on_cudnn_is_served_without(head, tmp_path):
     settings = tiny(head=head)
     settings = dataclasses.replace(settings, head_settings={**settings.head_settings, "use_cudnn": True})
     spec = ServableSpec(ClipSpec(num_frames=FRAMES, crop_size_px=SIZE))
-    folder = export.export_model(build(settings), spec, tmp_path / "detector")
+    trained = build(settings)
+    folder = export.export_model(trained, spec, tmp_path / "detector")
+    # Where there is no cuDNN nothing else would tell.
+    assert not any(getattr(layer, "use_cudnn", False) for layer in trained._flatten_layers())
     plain = build(dataclasses.replace(settings, head_settings=plugins.load("heads", head).TINY))
     assert export.check(folder, plain, spec) <= 1e-5
 

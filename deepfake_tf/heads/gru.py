@@ -31,8 +31,8 @@ def build(
         width: D.
         units: size of the state.
         dropout: share of the features dropped while training, the same in every frame of a clip, in [0, 1).
-        use_cudnn: train on cuDNN; it refuses clips whose missing frames are not all at the end. What is exported runs
-            without it.
+        use_cudnn: run on cuDNN where it is there; it refuses clips whose missing frames are not all at the end. What
+            is exported runs without it.
 
     Returns:
         features [B, T, D], mask bool [B, T] -> last state [B, units]; a frame that is not there leaves the state as
@@ -40,5 +40,5 @@ def build(
     """
     features, mask = _masked.inputs(num_frames, width)
     dropped = keras.layers.Dropout(dropout, noise_shape=(None, 1, width), name="dropout")(features)
-    state = keras.layers.GRU(units, use_cudnn=use_cudnn, name="gru")(dropped, mask=mask)
+    state = keras.layers.GRU(units, use_cudnn="auto" if use_cudnn else False, name="gru")(dropped, mask=mask)
     return keras.Model([features, mask], state, name="gru")

@@ -29,8 +29,8 @@ def build(
         width: D.
         units: D', size of the state.
         dropout: share of the features dropped while training, the same in every frame of a clip, in [0, 1).
-        use_cudnn: train on cuDNN; it refuses clips whose missing frames are not all at the end. What is exported runs
-            without it.
+        use_cudnn: run on cuDNN where it is there; it refuses clips whose missing frames are not all at the end. What
+            is exported runs without it.
 
     Returns:
         features [B, T, D], mask bool [B, T] -> last state [B, D']; a frame that is not there leaves the state as it
@@ -40,5 +40,5 @@ def build(
     mask = keras.Input((num_frames,), dtype="bool", name="mask")
     # Dropout of its own: inside the LSTM layer it would be drawn in a way that depends on cuDNN being there.
     dropped = keras.layers.Dropout(dropout, noise_shape=(None, 1, width), name="dropout")(features)
-    state = keras.layers.LSTM(units, use_cudnn=use_cudnn, name="lstm")(dropped, mask=mask)
+    state = keras.layers.LSTM(units, use_cudnn="auto" if use_cudnn else False, name="lstm")(dropped, mask=mask)
     return keras.Model([features, mask], state, name="lstm")
