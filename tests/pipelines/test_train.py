@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deepfake_tf import command
-from pipelines import evaluate, models, train, tune
+from pipelines import evaluate, train, tune
 from tests.clips_of_squares import both_classes, write_data
 
 TINY = ["--backbone-settings", '{"channels": [4]}', "--head", "mean", "--epochs", "2", "--batch-size", "4"]
@@ -71,15 +71,6 @@ def test_tune_writes_settings_that_train_takes(data, tmp_path, capsys):
     assert "1 trials, 0 failed" in capsys.readouterr().out
     taken = ["--settings", str(tmp_path / "tuned" / "run.json")]
     assert train.main([str(data), "--out", str(tmp_path / "run"), *taken]) == command.DONE
-
-
-def test_models_lists_what_can_be_trained(capsys, monkeypatch):
-    # The large networks take minutes.
-    monkeypatch.setattr("deepfake_tf.plugins.names", lambda kind: {"backbones": ["small_cnn"]}.get(kind, ["lstm"]))
-    assert models.main([]) == command.DONE
-    out = capsys.readouterr().out
-    assert "small_cnn" in out
-    assert "lstm" in out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Every backbone at its full size: python -m tests.benchmarks.full_sizes [--backbones NAME ...] [--only-forward].
+
+The contract tests build tiny variants. This builds each as it is listed, on clips of two frames, and checks that its
+logit is a finite float32, that a training step lowers the loss, that settings and a file of weights rebuild it, and
+that an export gives the same logits in a version 1 session. Needs minutes, and some 10 GB for the largest.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from deepfake_tf import export, plugins
+from deepfake_tf.model import build_model
+from deepfake_tf.schema import ClipSpec, ServableSpec
+from deepfake_tf.settings import ModelSettings
+
+NUM_FRAMES = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbones", nargs="+", default=plugins.names("backbones"))
+    parser.add_argument("--only-forward", action="store_true", help="no step, no files, no export")
+    options = parser.parse_args(argv)
+    num_wrong = 0
+    for name in options.backbones:
+        begin = time.monotonic()
+        wrong = check(name, options.only_forward)
+        num_wrong += bool(wrong)
+        print(f"{name:20} {wrong or 'ok':40} {time.monotonic() - begin:6.0f} s", flush=True)
+        keras.backend.clear_session()
+    return min(num_wrong, 1)
+
+
+def check(name: str, only_forward: bool) -> str:
+    """Returns what is wrong with a backbone, nothing if nothing is."""
+    size = plugins.load("backbones", name).IMAGE_SIZE
+    settings = ModelSettings(name, "mean", NUM_FRAMES, size, dropout=0.0)
+    keras.utils.set_random_seed(0)
+    model = build_model(settings)
+    pixels = np.random.default_rng(0).integers(0, 256, [2, NUM_FRAMES, size, size, 3], np.uint8)
+    clips = {"clips": pixels, "mask": np.ones([2, NUM_FRAMES], bool)}
+    logits = np.asarray(model(clips, training=False))
+    if logits.dtype != "float32" or not np.isfinite(logits).all():
+        return f"logits {logits.dtype} {logits}"
+    if only_forward:
+        return ""
+    return _check_step(model, clips) or _check_files(model, settings, clips)
+
+
+def _check_step(model: keras.Model, clips: dict[str, np.ndarray]) -> str:
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.SGD(1e-4), loss=loss, jit_compile=False)
+    losses = [float(model.train_on_batch(clips, np.array([0.0, 1.0]))) for _ in range(3)]
+    return "" if min(losses[1:]) < losses[0] else f"losses {losses}"
+
+
+def _check_files(model: keras.Model, settings: ModelSettings, clips: dict[str, np.ndarray]) -> str:
+    expected = np.asarray(model(clips, training=False))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(Path(folder) / "model.weights.h5")
+        again = build_model(ModelSettings.from_json(settings.to_json()))
+        again.load_weights(Path(folder) / "model.weights.h5")
+        difference = np.abs(np.asarray(again(clips, training=False)) - expected).max()
+        if not difference <= 1e-5:
+            return f"rebuilt, {difference:.1e} away"
+        # Checks itself.
+        spec = ServableSpec(ClipSpec(num_frames=NUM_FRAMES, crop_size_px=settings.image_size))
+        export.export_model(model, spec, Path(folder) / "detector")
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
