@@ -189,7 +189,7 @@ def _leave_cudnn(model: keras.Model) -> None:
         if isinstance(layer, keras.Model):
             _leave_cudnn(layer)
         for one in (layer, getattr(layer, "forward_layer", None), getattr(layer, "backward_layer", None)):
-            if hasattr(one, "use_cudnn"):
+            if one is not None and hasattr(one, "use_cudnn"):
                 one.use_cudnn = False
 
 
