@@ -44,7 +44,16 @@ def weights_after_steps(settings: ModelSettings, recompute: bool, jit: bool = Fa
     return [(one.path, keras.ops.convert_to_numpy(one)) for one in model.variables]
 
 
-@pytest.mark.parametrize("backbone", [*SETTINGS, "small_cnn+coatnet0"])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("small_cnn", "resnet18"),
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("coatnet0", "meso_inception_4", "clip_vit_b16", "dino_vit_b16", "small_cnn+coatnet0")
+        ),
+    ],
+)
 def test_recomputing_gives_the_same_weights_statistics_and_seeds(backbone):
     settings = settings_of(backbone)
     plain, again = weights_after_steps(settings, False), weights_after_steps(settings, True)
