@@ -270,7 +270,8 @@ class _Search(keras_tuner.engine.base_tuner.BaseTuner):
             {"trial": trial.trial_id, "status": str(trial.status), self._base.monitor: trial.score}
             | self._settings(trial).to_json()
             | {"message": _last_line(trial.message)}
-            for trial in self.oracle.trials.values()
+            # By number: a search that was stopped finds its trials in the order of a folder.
+            for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
         ]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=list(rows[0]))

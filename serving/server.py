@@ -163,6 +163,9 @@ async def _told_to_stop() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
+    # A second SIGTERM must not turn a clean end, in its last steps, into a killed process.
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 async def _watch_model(health: "HealthServicer", predictor: "Predictor") -> None:
