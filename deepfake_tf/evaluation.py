@@ -26,9 +26,9 @@ from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry, label_word, read_manifest
 from deepfake_tf.metrics import roc_auc
 from deepfake_tf.records import read_index
+from deepfake_tf.runs import load_run
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.scoring import VideoScores
-from deepfake_tf.training import load_run
 
 REPORT_VERSION = 1
 REPORT_FILE = "report.json"

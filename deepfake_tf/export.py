@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from deepfake_tf import schema, training
+from deepfake_tf import runs, schema
 from deepfake_tf.errors import ConfigError, DataError, ServableError
 from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
 from deepfake_tf.schema import Calibration, ClipSpec, ServableSpec
@@ -60,7 +60,7 @@ def export_servable(
         ConfigError: the version is there already, or no such run is.
         ServableError: the exported model does not give the trained model's logits.
     """
-    model, run = training.load_run(run_dir)
+    model, run = runs.load_run(run_dir)
     spec = _spec_of_run(run, Path(base_path).resolve().name)
     source = {"spec": _without_version(spec), "weights_sha256": _weights_sha256(model)}
     existing = _newest_if_made_from(Path(base_path), source)

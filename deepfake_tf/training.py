@@ -1,48 +1,27 @@
-"""Training: shards and settings in, a run folder out.
+"""Training: shards and settings in, the folder of a run out (see runs.py).
 
-    RUN/model.keras    the weights of the best epoch
-    RUN/history.csv    one row an epoch
-    RUN/run.json       {format_version, settings, environment, data, result}, written last: it marks the run finished
-    RUN/state.npz      while training: everything needed to go on after a kill with the weights that would have come
-
-An epoch follows from the seed, the epoch's number and the state before it, and the best epoch from the history alone:
-that is what makes a run that was stopped and continued equal to one that was not.
+An epoch follows from the seed, the epoch's number and the state before it (see training_state.py), and the best epoch
+from the history alone: that is what makes a run that was stopped and continued equal to one that was not.
 """
 
-import csv
-import io
-import json
 import math
-import os
-import platform
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-import deepfake_tf
-from deepfake_tf import atomic, dataset, metrics, scoring
+from deepfake_tf import dataset, losses, metrics, optimizers, runs, scoring, training_state
 from deepfake_tf.clip_table import ClipTable, list_clips
-from deepfake_tf.errors import ConfigError, DataError, TrainingError
+from deepfake_tf.errors import DataError, TrainingError
+from deepfake_tf.history import Epoch, best_epoch, should_stop, write_history
 from deepfake_tf.model import build_model, recompute_blocks
 from deepfake_tf.records import read_index
 from deepfake_tf.sampling import Sampling
-from deepfake_tf.schema import LABEL_NAMES, REAL, ClipSpec
-from deepfake_tf.settings import MONITORS, RUN_VERSION, TrainSettings, read_run
-
-RUN_FILE = "run.json"
-MODEL_FILE = "model.keras"
-HISTORY_FILE = "history.csv"
-STATE_FILE = "state.npz"
-
-Epoch = dict[str, float]
-"""One row of the history: "epoch" (from 1) and its metrics by name."""
+from deepfake_tf.schema import LABEL_NAMES, REAL
+from deepfake_tf.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -95,71 +74,25 @@ def train(
         TrainingError: the loss is not a finite number.
     """
     run_dir = Path(run_dir)
-    identity = {"settings": settings.to_json(), "fingerprint": read_index(data_dir).fingerprint()}
-    finished = _find_finished(run_dir, identity)
+    fingerprint = read_index(data_dir).fingerprint()
+    finished = runs.find_finished(run_dir, settings, fingerprint)
     if finished:
         return finished
     train_clips = labelled_clips(data_dir, "train", reals_are_enough=settings.blended_share == 1)
     val_clips = labelled_clips(data_dir, "val")
     run_dir.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
+    identity = {"settings": settings.to_json(), "fingerprint": fingerprint}
     history = _fit(train_clips, val_clips, run_dir, identity, settings=settings, on_progress=on_progress)
-    run = {
-        "format_version": RUN_VERSION,
-        "settings": settings.to_json(),
-        "environment": describe_environment(),
-        "data": describe_data(data_dir, {"train": train_clips, "val": val_clips}),
-        "result": {**_result(history, settings), "duration_sec": round(time.monotonic() - begin, 3)},
-    }
-    _write_history(run_dir / HISTORY_FILE, history)
-    atomic.write_whole(run_dir / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
+    write_history(run_dir, history)
+    run = runs.write_run(
+        run_dir,
+        settings,
+        data=runs.describe_data(data_dir, {"train": train_clips, "val": val_clips}),
+        result={**_result(history, settings), "duration_sec": round(time.monotonic() - begin, 3)},
+    )
     if not keep_state:
-        (run_dir / STATE_FILE).unlink(missing_ok=True)
-    return run
-
-
-def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
-    """Loads a finished run.
-
-    The model is built anew from its settings, and the weights of the best epoch put into it.
-
-    Args:
-        run_dir: a folder that `train` made.
-
-    Returns:
-        The model ({"clips", "mask"} -> logit [B]) and what run.json holds.
-
-    Raises:
-        ConfigError: there is no finished run, or one of another version.
-        DataError: its model.keras is missing, or does not fit the settings.
-    """
-    run = read_run(run_dir)
-    settings = TrainSettings.from_json(run["settings"])
-    model_path = (Path(run_dir) if Path(run_dir).is_dir() else Path(run_dir).parent) / MODEL_FILE
-    if not model_path.is_file():
-        raise DataError(f"There is no {model_path}. Expected the weights of the run; train again into a new folder.")
-    model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])), initial_weights=False)
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that it found no weights for.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(model_path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
-        raise DataError(f"{model_path} does not hold the weights that run.json describes ({error}).") from error
-    return model, run
-
-
-# Before training -----------------------------------------------------------------------------------------------------
-
-
-def _find_finished(run_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not (run_dir / RUN_FILE).is_file():
-        return None
-    run = read_run(run_dir)
-    if run["settings"] != identity["settings"] or run["data"]["fingerprint"] != identity["fingerprint"]:
-        raise ConfigError(
-            f"{run_dir} holds a finished run with other settings or other data. Choose another --out, or delete it."
-        )
+        (run_dir / training_state.STATE_FILE).unlink(missing_ok=True)
     return run
 
 
@@ -202,8 +135,8 @@ def _fit(
     model = build_model(settings.model(train_clips.spec), precision=settings.precision)
     built = settings.model(train_clips.spec)
     trainer = _trainer(recompute_blocks(model, built) if settings.recompute == "blocks" else model, settings)
-    history = _read_state(run_dir / STATE_FILE, trainer, identity)
-    if _should_stop(history, settings):
+    history = training_state.read_state(run_dir, trainer, identity)
+    if should_stop(history, settings):
         return history
     steps = train_clips.num_batches(settings.batch_size)
     batches = dataset.for_training(train_clips, _sampling(settings, train_clips), first_batch=len(history) * steps)
@@ -241,13 +174,9 @@ def _trainer(model: keras.Model, settings: TrainSettings) -> keras.Model:
     # One column: Keras' losses take the mean over the last axis, and on [B] that would be the batch itself.
     column = keras.ops.expand_dims(model.output, -1)
     trainer = keras.Model(model.input, column, name="trainer")
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
-    if settings.precision == "mixed_float16":
-        # Its smallest numbers are too large for many gradients.
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     trainer.compile(
-        optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        optimizer=optimizers.build_optimizer(settings),
+        loss=losses.build_loss(settings),
         jit_compile={"auto": "auto", "on": True, "off": False}[settings.xla],
     )
     trainer.optimizer.build(trainer.trainable_variables)
@@ -293,9 +222,9 @@ class _EpochEnd(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "loss": float((logs or {})["loss"])}
         self._history.append(row | validate(self._served, self._val_clips, self._settings.batch_size))
         if best_epoch(self._history, self._settings.monitor) is self._history[-1]:
-            _write_model(self._run_dir / MODEL_FILE, self._served)
-        _write_state(self._run_dir / STATE_FILE, self.model, self._identity, self._history)
-        self.model.stop_training = _should_stop(self._history, self._settings)
+            runs.write_model(self._run_dir, self._served)
+        training_state.write_state(self._run_dir, self.model, self._identity, self._history)
+        self.model.stop_training = should_stop(self._history, self._settings)
 
 
 class _ReportProgress(keras.callbacks.Callback):
@@ -342,75 +271,6 @@ def validate(model: keras.Model, clips: ClipTable, batch_size: int) -> dict[str,
     }
 
 
-def best_epoch(history: list[Epoch], monitor: str) -> Epoch:
-    """Returns the row with the best value of the monitor; the earliest of equal ones."""
-    sign = 1 if MONITORS[monitor] == "min" else -1
-    return min(history, key=lambda row: sign * row[monitor])
-
-
-def _should_stop(history: list[Epoch], settings: TrainSettings) -> bool:
-    if len(history) >= settings.epochs:
-        return True
-    if not history or not settings.patience:
-        return False
-    return len(history) - best_epoch(history, settings.monitor)["epoch"] >= settings.patience
-
-
-# The state of an unfinished run --------------------------------------------------------------------------------------
-
-
-def _state_variables(trainer: keras.Model) -> list[keras.Variable]:
-    # All of them by order, because Keras' own weight files leave out the states of the dropout layers' generators.
-    return [*trainer.variables, *trainer.optimizer.variables]
-
-
-def _write_state(path: Path, trainer: keras.Model, identity: Mapping[str, Any], history: list[Epoch]) -> None:
-    arrays = {f"variable_{number}": np.asarray(one) for number, one in enumerate(_state_variables(trainer))}
-    text = json.dumps({"identity": identity, "history": history})
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, text=np.array(text), **arrays)
-    atomic.write_whole(path, buffer.getvalue())
-
-
-def _read_state(path: Path, trainer: keras.Model, identity: Mapping[str, Any]) -> list[Epoch]:
-    """Puts the state, if there is one, into the trainer; returns the history so far."""
-    if not path.is_file():
-        return []
-    with np.load(path) as arrays:
-        state = json.loads(str(arrays["text"]))
-        if _without_epochs(state["identity"]) != _without_epochs(identity):
-            raise ConfigError(
-                f"{path.parent} holds an unfinished run with other settings or other data. "
-                "Choose another --out, or delete it."
-            )
-        for number, variable in enumerate(_state_variables(trainer)):
-            variable.assign(arrays[f"variable_{number}"])
-    return state["history"]
-
-
-def _without_epochs(identity: Mapping[str, Any]) -> dict[str, Any]:
-    # A run may go on for longer than was first said: nothing that was done depends on it.
-    return {**identity, "settings": {**identity["settings"], "epochs": None}}
-
-
-# What is written -----------------------------------------------------------------------------------------------------
-
-
-def _write_model(path: Path, model: keras.Model) -> None:
-    # Keras wants a path that ends as its format does.
-    partial = path.with_name(f".partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
-
-
-def _write_history(path: Path, history: list[Epoch]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(history[0]))
-    writer.writeheader()
-    writer.writerows(history)
-    atomic.write_whole(path, text.getvalue().encode())
-
-
 def _result(history: list[Epoch], settings: TrainSettings) -> dict[str, Any]:
     best = best_epoch(history, settings.monitor)
     return {
@@ -418,33 +278,4 @@ def _result(history: list[Epoch], settings: TrainSettings) -> dict[str, Any]:
         "best_epoch": int(best["epoch"]),
         "monitor": settings.monitor,
         "metrics": {name: value for name, value in best.items() if name != "epoch"},
-    }
-
-
-def describe_data(data_dir: Path | str, tables: Mapping[str, ClipTable]) -> dict[str, Any]:
-    """Returns what run.json says of the data: where they lie, how they were made, what each split holds."""
-    spec = tables["train"].spec
-    return {
-        "path": str(data_dir),
-        "fingerprint": read_index(data_dir).fingerprint(),
-        "clip_spec": spec.to_json(),
-        "splits": {
-            split: {
-                "num_videos": len(set(clips.video_ids)),
-                "num_groups": len(set(clips.groups)),
-                "num_clips": clips.label_counts(),
-            }
-            for split, clips in tables.items()
-        },
-    }
-
-
-def describe_environment() -> dict[str, Any]:
-    """Returns the versions of what a run depends on."""
-    packages = ("tensorflow", "keras", "numpy", "opencv-python", "albumentations", "scikit-learn")
-    return {
-        "deepfake_tf": deepfake_tf.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        **{name: metadata.version(name) for name in packages},
     }

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from deepfake_tf import atomic, plugins, training
+from deepfake_tf import atomic, plugins, runs, training, training_state
 from deepfake_tf.errors import ConfigError, TrainingError
 from deepfake_tf.records import read_index
 from deepfake_tf.settings import MONITORS, RUN_VERSION, SearchSettings, TrainSettings, read_run
@@ -98,8 +98,8 @@ def tune(
     run = {
         "format_version": RUN_VERSION,
         "settings": settings_of(best.hyperparameters, base, search).to_json(),
-        "environment": training.describe_environment(),
-        "data": training.describe_data(data_dir, tables),
+        "environment": runs.describe_environment(),
+        "data": runs.describe_data(data_dir, tables),
         "result": {
             "identity": identity,
             "max_trials": search.max_trials,
@@ -283,9 +283,9 @@ class _Search(keras_tuner.engine.base_tuner.BaseTuner):
 def _inherit_state(parent_dir: Path, trial_dir: Path) -> None:
     """Lets a trial go on where another ended, for longer; unless it has begun already."""
     trial_dir.mkdir(parents=True, exist_ok=True)
-    if (trial_dir / training.STATE_FILE).is_file():
+    if (trial_dir / training_state.STATE_FILE).is_file():
         return
-    for name in (training.MODEL_FILE, training.STATE_FILE):
+    for name in (runs.MODEL_FILE, training_state.STATE_FILE):
         shutil.copyfile(parent_dir / name, trial_dir / name)
 
 

@@ -22,7 +22,10 @@ TABLE = [
     ["extraction", "photographs", "records", "contact_sheet", "data_folder", "predictors", "detector"],
     ["runners", "clip_table", "sampling", "pixel_cache", "blended_data"],
     ["dataset", "backbones", "heads", "model", "zoo", "classifiers"],
-    ["scoring", "training", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
+    [
+        *["history", "losses", "optimizers", "runs", "training_state", "training"],
+        *["scoring", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
+    ],
     ["tuning", "crossval", "probe", "synthetic"],
 ]
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from deepfake_tf import records, training
+from deepfake_tf import records, runs, training
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
+from deepfake_tf.history import best_epoch, should_stop
 from deepfake_tf.scoring import predict_logits
 from deepfake_tf.settings import MONITORS, TrainSettings
 from tests.clips_of_squares import SPEC, both_classes, write_data
@@ -48,7 +49,7 @@ def history_of(run_dir):
 
 
 def weights_of(run_dir):
-    return training.load_run(run_dir)[0].get_weights()
+    return runs.load_run(run_dir)[0].get_weights()
 
 
 # What a run is
@@ -77,7 +78,7 @@ def test_history_has_a_row_an_epoch_and_the_best_is_the_best(finished):
 
 def test_the_loaded_model_is_that_of_the_best_epoch(data, finished):
     run_dir, run, _ = finished
-    model, loaded = training.load_run(run_dir)
+    model, loaded = runs.load_run(run_dir)
     assert loaded == run
     found = training.validate(model, list_clips(data, ["val"]), 4)
     expected = {name: run["result"]["metrics"][name] for name in MONITORS}
@@ -85,7 +86,7 @@ def test_the_loaded_model_is_that_of_the_best_epoch(data, finished):
 
 
 def test_validation_is_log_loss_and_auc_by_arithmetic(data, finished):
-    model, _ = training.load_run(finished[0])
+    model, _ = runs.load_run(finished[0])
     clips = list_clips(data, ["val"])
     logits = predict_logits(model, clips)
     found = training.validate(model, clips, 5)
@@ -183,8 +184,8 @@ def history(*values):
 
 
 def test_the_best_epoch_is_the_earliest_of_equal_ones_and_knows_its_direction():
-    assert training.best_epoch(history(3, 1, 2, 1), "val_loss")["epoch"] == 2
-    assert training.best_epoch(history(3, 1, 2, 1), "val_auc")["epoch"] == 2
+    assert best_epoch(history(3, 1, 2, 1), "val_loss")["epoch"] == 2
+    assert best_epoch(history(3, 1, 2, 1), "val_auc")["epoch"] == 2
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_the_best_epoch_is_the_earliest_of_equal_ones_and_knows_its_direction():
 )
 def test_training_stops_when_patience_is_over(values, patience, stops):
     settings = TrainSettings(epochs=100, patience=patience)
-    assert training._should_stop(history(*values), settings) is stops
+    assert should_stop(history(*values), settings) is stops
 
 
 def test_early_stopping_ends_a_run(data, tmp_path, monkeypatch):
@@ -254,7 +255,7 @@ def test_a_run_that_lacks_a_file_is_an_error_in_words(finished, tmp_path, lost):
         if path.name != lost:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises((ConfigError, DataError), match=f"There is no .*{lost}"):
-        training.load_run(tmp_path)
+        runs.load_run(tmp_path)
 
 
 def test_weights_that_do_not_fit_are_an_error_in_words(finished, tmp_path):
@@ -264,7 +265,7 @@ def test_weights_that_do_not_fit_are_an_error_in_words(finished, tmp_path):
     run["settings"]["backbone_settings"]["channels"] = [4, 16]
     (tmp_path / "run.json").write_text(json.dumps(run))
     with pytest.raises(DataError, match="does not hold the weights"):
-        training.load_run(tmp_path)
+        runs.load_run(tmp_path)
 
 
 # What the loss is

@@ -8,7 +8,7 @@ import keras_tuner
 import pytest
 import tensorflow as tf
 
-from deepfake_tf import plugins, training, tuning
+from deepfake_tf import plugins, runs, training, tuning
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.settings import TUNERS, SearchSettings, TrainSettings, read_settings
 from tests.clips_of_squares import both_classes, write_data
@@ -231,7 +231,7 @@ def test_a_real_search_finds_a_run_that_can_be_used(data, tmp_path):
     search = SearchSettings(tuner="hyperband", max_trials=8, heads=("mean",), recipes=("none",), batch_sizes=(4,))
     seen = []
     run = tuning.tune(data, tmp_path, base, search=search, on_progress=seen.append)
-    model, best = training.load_run(tmp_path / run["result"]["best_run"])
+    model, best = runs.load_run(tmp_path / run["result"]["best_run"])
     assert model.output_shape == (None,)
     assert best["result"]["metrics"]["val_loss"] == pytest.approx(run["result"]["best"])
     longer = [row for row in table(tmp_path) if row["epochs"] == "3" and row["status"] == "COMPLETED"]

@@ -1,0 +1,145 @@
+"""The folder of a finished training.
+
+    RUN/model.keras    the weights of the best epoch
+    RUN/history.csv    one row an epoch
+    RUN/run.json       {format_version, settings, environment, data, result}, written last: it marks the run finished
+
+An unfinished one has a state.npz besides, see training_state.py.
+"""
+
+import json
+import os
+import platform
+import warnings
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import deepfake_tf
+from deepfake_tf import atomic
+from deepfake_tf.clip_table import ClipTable
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.model import build_model
+from deepfake_tf.records import read_index
+from deepfake_tf.schema import ClipSpec
+from deepfake_tf.settings import RUN_VERSION, TrainSettings, read_run
+
+RUN_FILE = "run.json"
+MODEL_FILE = "model.keras"
+
+
+def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
+    """Loads a finished run.
+
+    The model is built anew from its settings, and the weights of the best epoch put into it.
+
+    Args:
+        run_dir: a folder that `train` made.
+
+    Returns:
+        The model ({"clips", "mask"} -> logit [B]) and what run.json holds.
+
+    Raises:
+        ConfigError: there is no finished run, or one of another version.
+        DataError: its model.keras is missing, or does not fit the settings.
+    """
+    run = read_run(run_dir)
+    settings = TrainSettings.from_json(run["settings"])
+    model_path = (Path(run_dir) if Path(run_dir).is_dir() else Path(run_dir).parent) / MODEL_FILE
+    if not model_path.is_file():
+        raise DataError(f"There is no {model_path}. Expected the weights of the run; train again into a new folder.")
+    model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])), initial_weights=False)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it found no weights for.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(model_path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
+        raise DataError(f"{model_path} does not hold the weights that run.json describes ({error}).") from error
+    return model, run
+
+
+def find_finished(run_dir: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
+    """Returns what the run.json of a finished training holds, or nothing if there is none.
+
+    Args:
+        run_dir: where it would be.
+        settings: what it must have been told.
+        fingerprint: of the data that it must have seen.
+
+    Raises:
+        ConfigError: there is one with other settings or other data.
+    """
+    if not (run_dir / RUN_FILE).is_file():
+        return None
+    run = read_run(run_dir)
+    if run["settings"] != settings.to_json() or run["data"]["fingerprint"] != fingerprint:
+        raise ConfigError(
+            f"{run_dir} holds a finished run with other settings or other data. Choose another --out, or delete it."
+        )
+    return run
+
+
+def write_run(
+    run_dir: Path, settings: TrainSettings, *, data: Mapping[str, Any], result: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Writes run.json, which marks the run finished: after everything else in the folder.
+
+    Args:
+        run_dir: the run's folder.
+        settings: what was told.
+        data: what `describe_data` says of it.
+        result: what came of it.
+
+    Returns:
+        What run.json holds.
+    """
+    run = {
+        "format_version": RUN_VERSION,
+        "settings": settings.to_json(),
+        "environment": describe_environment(),
+        "data": dict(data),
+        "result": dict(result),
+    }
+    atomic.write_whole(run_dir / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
+    return run
+
+
+def write_model(run_dir: Path, model: keras.Model) -> None:
+    """Writes model.keras, which appears whole."""
+    # Keras wants a path that ends as its format does.
+    partial = run_dir / f".partial-{MODEL_FILE}"
+    model.save(partial)
+    os.replace(partial, run_dir / MODEL_FILE)
+
+
+def describe_data(data_dir: Path | str, tables: Mapping[str, ClipTable]) -> dict[str, Any]:
+    """Returns what run.json says of the data: where they lie, how they were made, what each split holds."""
+    spec = tables["train"].spec
+    return {
+        "path": str(data_dir),
+        "fingerprint": read_index(data_dir).fingerprint(),
+        "clip_spec": spec.to_json(),
+        "splits": {
+            split: {
+                "num_videos": len(set(clips.video_ids)),
+                "num_groups": len(set(clips.groups)),
+                "num_clips": clips.label_counts(),
+            }
+            for split, clips in tables.items()
+        },
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Returns the versions of what a run depends on."""
+    packages = ("tensorflow", "keras", "numpy", "opencv-python", "albumentations", "scikit-learn")
+    return {
+        "deepfake_tf": deepfake_tf.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: metadata.version(name) for name in packages},
+    }
