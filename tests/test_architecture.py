@@ -17,16 +17,20 @@ TABLE = [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
         *["timeline", "frames", "video", "picture_files", "picture_folder", "faces", "tracks", "clips", "crops"],
         *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
+        *["probe_settings"],
         *["timing", "batch_buffers"],
     ],
     ["extraction", "photographs", "records", "contact_sheet", "data_folder", "predictors", "detector"],
     ["runners", "clip_table", "sampling", "pixel_cache", "blended_data"],
-    ["dataset", "backbones", "heads", "model", "zoo", "classifiers"],
+    [
+        *["dataset", "backbones", "heads", "model", "zoo"],
+        *["fitted", "classifiers", "reductions", "embeddings", "probe_model"],
+    ],
     [
         *["history", "losses", "optimizers", "runs", "training_state", "training"],
         *["scoring", "evaluation", "chance", "robustness", "explain", "export", "litert", "report"],
     ],
-    ["tuning", "crossval", "probe", "synthetic"],
+    ["tuning", "crossval", "probe", "probe_cells", "probe_matrix", "probe_report", "synthetic"],
 ]
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}
 FIRST_ROW_WITH_TENSORFLOW = 5
