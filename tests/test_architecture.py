@@ -16,7 +16,7 @@ TABLE = [
     [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
         *["timeline", "frames", "video", "picture_files", "picture_folder", "faces", "tracks", "clips", "crops"],
-        *["face_regions", "augment", "recipes", "blending", "metrics", "settings", "verdict", "versions"],
+        *["face_regions", "augment", "recipes", "blending", "resampling", "metrics", "settings", "verdict", "versions"],
         *["probe_settings"],
         *["timing", "batch_buffers"],
     ],

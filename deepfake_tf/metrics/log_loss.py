@@ -1,7 +1,12 @@
 """Mean negative log-likelihood: what training minimises, and what punishes false certainty."""
 
+import numpy as np
 import sklearn.metrics
 from numpy.typing import NDArray
+
+from deepfake_tf.resampling import Draws
+
+OF = "probabilities"
 
 
 def compute(labels: NDArray, scores: NDArray) -> float:
@@ -12,3 +17,11 @@ def compute(labels: NDArray, scores: NDArray) -> float:
         scores: float [N] in [0, 1].
     """
     return float(sklearn.metrics.log_loss(labels, scores, labels=[0, 1]))
+
+
+def compute_draws(draws: Draws) -> NDArray[np.float64]:
+    """Returns it for each draw, float64 [D]."""
+    tiny = np.finfo(np.float64).eps
+    scores = np.clip(draws.scores, tiny, 1 - tiny)
+    own = -np.log(np.where(draws.labels == 1, scores, 1 - scores))
+    return draws.total(own) / (draws.num_real + draws.num_fake)

@@ -1,0 +1,33 @@
+"""Share of the fakes that are found while no more than 1 % of the reals are called fake.
+
+No interpolation: the threshold is the lowest at which the reals of the sample keep to the rate. Fewer than 100 reals
+cannot show such a rate, and none is made up for them.
+"""
+
+import numpy as np
+import sklearn.metrics
+from numpy.typing import NDArray
+
+from deepfake_tf.resampling import Draws, highest_true_rate
+
+OF = "order"
+RATE = 0.01
+MIN_REALS = 100
+
+
+def compute(labels: NDArray, scores: NDArray) -> float:
+    """Returns the true-positive rate, in [0, 1]; NaN for one class, or with fewer than MIN_REALS reals.
+
+    Args:
+        labels: int [N], 0 real and 1 fake.
+        scores: float [N], in any range.
+    """
+    if np.sum(labels == 0) < MIN_REALS or not np.any(labels == 1):
+        return float("nan")
+    false_rate, true_rate, _ = sklearn.metrics.roc_curve(labels, scores, drop_intermediate=False)
+    return float(np.max(true_rate[false_rate <= RATE]))
+
+
+def compute_draws(draws: Draws) -> NDArray[np.float64]:
+    """Returns it for each draw, float64 [D]."""
+    return highest_true_rate(draws, RATE)
