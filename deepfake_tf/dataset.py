@@ -8,7 +8,8 @@ training stands is one number. Shape letters: B clips, T frames, H = W pixels.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,22 +110,32 @@ def for_training(
     return epochs.flat_map(one_epoch).prefetch(_NUM_PREFETCHED)
 
 
-def for_evaluation(clips: ClipTable, *, batch_size: int, loading: Loading | None = None) -> tf.data.Dataset:
-    """Returns every clip once, unchanged and in the order of the table, whose rows say what each clip is.
+def for_evaluation(
+    clips: ClipTable,
+    *,
+    batch_size: int,
+    loading: Loading | None = None,
+    ops: Sequence[augment.ClipOp] = (),
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Returns every clip once, in the order of the table, whose rows say what each clip is.
 
     Args:
         clips: one or more, labelled or not.
         batch_size: B; the last batch may be smaller.
         loading: how the work is done; all workers see all clips.
+        ops: what every clip goes through first; nothing, so that it stays as it is, if empty.
+        seed: of the ops; what a clip becomes follows from it and the clip's name, whatever stands beside it.
 
     Returns:
         Batches of {"clips": uint8 [B, T, H, W, 3], "mask": bool [B, T]}.
     """
     loading = loading or Loading()
     loader = _Loader(clips, loading)
+    load = loader.each_changed(tuple(ops), seed) if ops else loader.plain
     batches = tf.data.Dataset.range(len(clips)).batch(batch_size)
     return batches.map(
-        lambda rows: _as_tensors(loader.plain, [rows], clips.spec),
+        lambda rows: _as_tensors(load, [rows], clips.spec),
         num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(_NUM_PREFETCHED)
@@ -199,6 +210,18 @@ class _Loader:
     def plain(self, rows: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Returns clips as they are stored."""
         return self._batch(rows, lambda number, pixels, mask, keypoints: pixels)
+
+    def each_changed(self, ops: tuple[augment.ClipOp, ...], seed: int) -> Callable:
+        """Returns what makes the clips of some rows: decode, augment."""
+        change = self.changed(ops)
+
+        def load(rows: NDArray) -> tuple:
+            names = [self._clips.example_ids[row] for row in rows.tolist()]
+            seeds = np.array([zlib.crc32(f"{seed}/{name}".encode()) for name in names], np.int64)
+            nothing = np.zeros(len(rows), np.float32)
+            return change(rows, nothing > 0, np.full(len(rows), NO_PARTNER), nothing, seeds)
+
+        return load
 
     def changed(self, ops: tuple[augment.ClipOp, ...]) -> Callable:
         """Returns what makes the clips of some draws: decode, blend or mix, augment."""

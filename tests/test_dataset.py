@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from deepfake_tf import augment, dataset, plugins, records
+from deepfake_tf.augment import sensor_noise
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.dataset import Loading
 from deepfake_tf.errors import ConfigError, DataError
@@ -55,6 +56,23 @@ def test_evaluation_gives_every_clip_once_in_order(clips):
         expected, mask = truth(clips, row)
         np.testing.assert_array_equal(masks[row], mask)
         np.testing.assert_allclose(pixels[row].astype(int), expected, atol=1)
+
+
+def test_evaluation_through_ops_changes_each_clip_by_its_name_and_the_seed(clips):
+    ops = (sensor_noise.Op(probability=1.0),)
+
+    def pixels_of(table, seed):
+        batches = dataset.for_evaluation(table, batch_size=4, ops=ops, seed=seed).as_numpy_iterator()
+        return np.concatenate([batch["clips"] for batch in batches])
+
+    changed, plain = pixels_of(clips, 3), np.stack([truth(clips, row)[0] for row in range(len(clips))])
+    masks = np.stack([truth(clips, row)[1] for row in range(len(clips))])
+    assert 1 < np.abs(changed[masks].astype(int) - plain[masks]).mean() < 40
+    assert not changed[~masks].any()
+    # Whatever stands beside it, so that work can be cut into parts anywhere.
+    rows = [5, 1]
+    np.testing.assert_array_equal(pixels_of(clips.select(rows), 3), changed[rows])
+    assert (pixels_of(clips, 4)[masks] != changed[masks]).mean() > 0.5
 
 
 def test_pixels_equal_those_of_a_served_model_exactly(clips):
