@@ -128,16 +128,18 @@ def num_groups_of_a_class(labels: ArrayLike, groups: Sequence[str]) -> int:
         labels: int [N], 0 real and 1 fake.
         groups: N names.
     """
-    labels = np.asarray(labels)
-    return min(len({groups[row] for row in np.flatnonzero(labels == label)}) for label in np.unique(labels))
+    held: dict[int, set[str]] = {}
+    for label, group in zip(np.asarray(labels).tolist(), groups, strict=True):
+        held.setdefault(label, set()).add(group)
+    return min(len(one) for one in held.values())
 
 
 def middle(values: NDArray[np.float64], num_groups: int) -> Interval:
     """Returns the 95 % percentile interval of the draws' values.
 
-    The fewer groups there are, the further out than 2.5 and 97.5 the percentiles lie, as Student's t does from the normal
-    distribution: otherwise intervals from few groups are too narrow (Hesterberg 2015, "What teachers should know about
-    the bootstrap", the expanded percentile interval).
+    The fewer groups there are, the further out than 2.5 and 97.5 the percentiles lie, as Student's t lies further out
+    than the normal distribution: otherwise intervals from few groups are too narrow (Hesterberg 2015, "What teachers
+    should know about the bootstrap", the expanded percentile interval).
 
     Args:
         values: float64 [D]; NaN is no value.

@@ -6,7 +6,9 @@ refuses a version that it does not know.
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -205,24 +207,54 @@ class Clip:
     sharpness: NDArray[np.float32]
 
 
+JOINING_RULES = ("mean", "max_track", "trimmed_mean", "confident_vote")
+"""How clip logits make a video's logit; joining.py says how."""
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """The map from a video's joined logit to a calibrated score: sigmoid(scale * logit + offset).
+    """The map from a video's joined logit to a calibrated score.
 
-    A scale above 0 keeps the order of videos (Platt 1999; with offset 0 it is temperature scaling, Guo et al. 2017).
+    Without knots it is sigmoid(scale * logit + offset): temperature scaling if the offset is 0 (Guo et al. 2017),
+    Platt's otherwise (Platt 1999). With knots it is a rising line through them, level beyond the first and the last:
+    isotonic regression (Zadrozny and Elkan 2002).
+
+    Attributes:
+        scale: above 0, so that the order of videos stays; 1 / temperature.
+        offset: added to the scaled logit.
+        logits: of the knots, rising; empty for none.
+        scores: of the knots, in [0, 1], never falling.
     """
 
     scale: float = 1.0
     offset: float = 0.0
+    logits: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.scale > 0:
+        if not 0 < self.scale < math.inf:
             raise ConfigError(
                 f"Calibration.scale must be above 0 so that the order of videos stays. Received: {self.scale}"
             )
+        for name in ("logits", "scores"):  # JSON has lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        rising = all(first < second for first, second in itertools.pairwise(self.logits))
+        within = all(0 <= first <= second <= 1 for first, second in itertools.pairwise((0.0, *self.scores, 1.0)))
+        if len(self.logits) != len(self.scores) or not rising or not within:
+            raise ConfigError(
+                "The knots of a Calibration need rising logits, and as many scores from 0 to 1 that never fall. "
+                f"Received: logits {self.logits}, scores {self.scores}"
+            )
+
+    @property
+    def method(self) -> str:
+        """What it is called: "none", "temperature", "platt" or "isotonic"."""
+        if self.logits:
+            return "isotonic"
+        return "platt" if self.offset else "temperature" if self.scale != 1 else "none"
 
 
-SERVABLE_VERSION = 1
+SERVABLE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -233,7 +265,7 @@ class ServableSpec:
         clip_spec: how it wants its clips made.
         model_name: name it is served under.
         model_version: its version folder.
-        joining: name of the rule that joins clip logits to a video's logit (see verdict.py).
+        joining: name of the rule that joins clip logits to a video's logit, one of JOINING_RULES.
         calibration: from joined logit to score.
         threshold: a score at or above it is FAKE, in [0, 1].
         band: half-width of the inconclusive band around the threshold, in score, 0 for none.
@@ -252,6 +284,7 @@ class ServableSpec:
     format_version: int = SERVABLE_VERSION
 
     def __post_init__(self) -> None:
+        _check_choice(self, "joining", JOINING_RULES)
         _check_range(self, "threshold", 0.0, 1.0)
         _check_range(self, "band", 0.0, 0.5)
 

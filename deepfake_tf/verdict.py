@@ -14,11 +14,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deepfake_tf import joining
 from deepfake_tf.errors import ConfigError, ServableError
-from deepfake_tf.schema import Calibration, Clip, Outcome, ServableSpec
-
-JOINING_RULES = ("mean", "max_track")
-"""How clip logits make a video's logit: the mean over all clips, or the highest of the tracks' means."""
+from deepfake_tf.schema import JOINING_RULES, Calibration, Clip, Outcome, ServableSpec
 
 MAX_CLIPS_SHOWN = 8
 """Of one face, in a description; JSON holds them all."""
@@ -159,11 +157,10 @@ def join(clip_logits: ArrayLike, track_ids: Sequence[int], rule: str = "mean") -
     Args:
         clip_logits: float [N], N >= 1.
         track_ids: N numbers, the face that each clip shows.
-        rule: "mean" is the mean over all clips, so that a face seen longer weighs more; "max_track" is the highest
-            of the tracks' means, so that one fake face among several is enough.
+        rule: one of schema.JOINING_RULES; joining.py says what each does.
 
     Returns:
-        The video's logit, and each track's: the mean over its clips.
+        The video's logit, and each track's, not calibrated.
 
     Raises:
         ConfigError: there is no such rule.
@@ -178,13 +175,13 @@ def join(clip_logits: ArrayLike, track_ids: Sequence[int], rule: str = "mean") -
             f"Expected one logit and one track id for each of one or more clips. Received: logits of shape "
             f"{logits.shape}, track ids of shape {ids.shape}"
         )
-    track_logits = {int(one): float(np.mean(logits[ids == one])) for one in np.unique(ids)}
-    video_logit = float(np.mean(logits)) if rule == "mean" else max(track_logits.values())
-    return video_logit, track_logits
+    return joining.join_clips(logits, ids, rule)
 
 
 def score(logit: float, calibration: Calibration = Calibration()) -> float:  # noqa: B008 (frozen)
     """Returns the calibrated P(fake) in [0, 1] of a joined logit."""
+    if calibration.logits:
+        return float(np.interp(logit, calibration.logits, calibration.scores))
     x = calibration.scale * logit + calibration.offset
     # exp of a positive number may overflow; this form never takes one.
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_tf import verdict
+from deepfake_tf import joining, verdict
 from deepfake_tf.errors import ConfigError, ServableError
-from deepfake_tf.schema import Calibration, ClipSpec, Outcome, ServableSpec
+from deepfake_tf.schema import JOINING_RULES, Calibration, ClipSpec, Outcome, ServableSpec
 from deepfake_tf.verdict import Answer
 
 SPEC = ServableSpec(clip_spec=ClipSpec(num_frames=2), threshold=0.5, band=0.1, model_version=7)
@@ -30,33 +30,12 @@ def clip(track_id=0, begin_us=0, mask=(True, True)):
     return SimpleNamespace(track_id=track_id, timestamps_us=times, mask=np.asarray(mask))
 
 
-def test_join_mean_is_over_all_clips():
-    video, tracks = verdict.join([1.0, 2.0, 6.0], [0, 0, 1])
-    assert video == 3.0
-    assert tracks == {0: 1.5, 1: 6.0}
-
-
-def test_join_max_track_takes_the_most_suspicious_face():
-    video, _ = verdict.join([1.0, 2.0, -6.0], [0, 0, 1], "max_track")
-    assert video == 1.5
-
-
 def test_join_refuses_nonsense():
     with pytest.raises(ConfigError, match=r"'median'.*mean, max_track"):
         verdict.join([1.0], [0], "median")
     for logits, ids in [([], []), ([1.0], [0, 1]), ([[1.0]], [0])]:
         with pytest.raises(ValueError, match="one logit and one track id"):
             verdict.join(logits, ids)
-
-
-@given(st.lists(st.tuples(LOGITS, st.integers(0, 3)), min_size=1), st.sampled_from(verdict.JOINING_RULES))
-def test_join_stays_within_the_clips_and_ignores_their_order(pairs, rule):
-    logits, ids = zip(*pairs, strict=True)
-    video, tracks = verdict.join(logits, ids, rule)
-    assert min(logits) - 1e-9 <= video <= max(logits) + 1e-9
-    backwards, _ = verdict.join(logits[::-1], ids[::-1], rule)
-    assert backwards == pytest.approx(video)
-    assert set(tracks) == set(ids)
 
 
 def test_score_is_the_calibrated_sigmoid():
@@ -72,6 +51,12 @@ def test_calibration_never_changes_the_order(first, second, scale, offset):
     calibration = Calibration(scale, offset)
     low, high = sorted([first, second])
     assert verdict.score(low, calibration) <= verdict.score(high, calibration)
+
+
+def test_isotonic_is_a_line_through_the_knots_and_level_beyond_them():
+    calibration = Calibration(logits=(-1.0, 1.0, 2.0), scores=(0.25, 0.5, 0.5))
+    found = [verdict.score(logit, calibration) for logit in (-9.0, -1.0, 0.0, 1.0, 1.7, 9.0)]
+    assert found == [0.25, 0.25, 0.375, 0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -106,11 +91,11 @@ def test_decide_scores_video_tracks_and_clips():
     assert "at or above the threshold 0.5" in made.reason
 
 
-@pytest.mark.parametrize("rule", verdict.JOINING_RULES)
+@pytest.mark.parametrize("rule", JOINING_RULES)
 def test_decide_follows_the_spec(rule):
     spec = replace(SPEC, joining=rule, calibration=Calibration(2.0, 0.5))
     made = verdict.decide(Extracted(clips=(clip(0), clip(1))), [-2.0, 1.0], spec)
-    joined = -0.5 if rule == "mean" else 1.0
+    joined = joining.join_clips(np.array([-2.0, 1.0]), np.array([0, 1]), rule)[0]
     assert made.score == pytest.approx(1 / (1 + math.exp(-(2 * joined + 0.5))))
 
 

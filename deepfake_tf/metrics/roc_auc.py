@@ -24,4 +24,4 @@ def compute(labels: NDArray, scores: NDArray) -> float:
 def compute_draws(draws: Draws) -> NDArray[np.float64]:
     """Returns it for each draw, float64 [D]."""
     false_rate, true_rate = draws.rates
-    return np.trapezoid(true_rate, false_rate, axis=1)
+    return np.asarray(np.trapezoid(true_rate, false_rate, axis=1))
