@@ -5,6 +5,7 @@ function is called while fitting, when a run is loaded, and in the servable: the
 """
 
 import io
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def read_arrays(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
             for key in file.files:
                 part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file[key]
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read ({error}). Expected what a probe fitted; run the probe anew."
         ) from error

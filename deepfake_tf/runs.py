@@ -1,10 +1,12 @@
-"""The folder of a finished training.
+"""The folder of a finished training, or of a finished probe.
 
-    RUN/model.keras    the weights of the best epoch
+    RUN/model.keras    the weights of the best epoch; of a probe, its frozen backbone's
     RUN/history.csv    one row an epoch
-    RUN/run.json       {format_version, settings, environment, data, result}, written last: it marks the run finished
+    RUN/probe.npz      of a probe, what was fitted on embeddings
+    RUN/run.json       {format_version, kind, settings, environment, data, result}, written last: it marks the run
+                       finished
 
-An unfinished one has a state.npz besides, see training_state.py.
+An unfinished training has a state.npz besides, see training_state.py.
 """
 
 import json
@@ -19,25 +21,29 @@ from typing import Any
 import keras
 
 import deepfake_tf
-from deepfake_tf import atomic
+from deepfake_tf import atomic, probe_model
 from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.model import build_model
+from deepfake_tf.probe_settings import PROBE, ProbeSettings
 from deepfake_tf.records import read_index
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.settings import RUN_VERSION, TrainSettings, read_run
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"
+TRAINING = "training"
+"""The "kind" in the run.json of a training; that of a probe is PROBE."""
 
 
 def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     """Loads a finished run.
 
-    The model is built anew from its settings, and the weights of the best epoch put into it.
+    The model is built anew from its settings, and its weights put into it: those of the best epoch, or what a probe
+    fitted and the backbone that it was fitted on.
 
     Args:
-        run_dir: a folder that `train` made.
+        run_dir: a folder that `train` or `probe` made.
 
     Returns:
         The model ({"clips", "mask"} -> logit [B]) and what run.json holds.
@@ -47,19 +53,28 @@ def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
         DataError: its model.keras is missing, or does not fit the settings.
     """
     run = read_run(run_dir)
-    settings = TrainSettings.from_json(run["settings"])
-    model_path = (Path(run_dir) if Path(run_dir).is_dir() else Path(run_dir).parent) / MODEL_FILE
-    if not model_path.is_file():
-        raise DataError(f"There is no {model_path}. Expected the weights of the run; train again into a new folder.")
-    model = build_model(settings.model(ClipSpec.from_json(run["data"]["clip_spec"])), initial_weights=False)
+    folder = Path(run_dir) if Path(run_dir).is_dir() else Path(run_dir).parent
+    spec = ClipSpec.from_json(run["data"]["clip_spec"])
+    if run.get("kind") == PROBE:
+        fitted_path = folder / probe_model.FITTED_FILE
+        model, weighted = probe_model.build_unweighted(ProbeSettings.from_json(run["settings"]), spec, fitted_path)
+    else:
+        model = build_model(TrainSettings.from_json(run["settings"]).model(spec), initial_weights=False)
+        weighted = model
+    _load_weights(weighted, folder / MODEL_FILE)
+    return model, run
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"There is no {path}. Expected the weights of the run; train again into a new folder.")
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers that it found no weights for.
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(model_path)
+            model.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
-        raise DataError(f"{model_path} does not hold the weights that run.json describes ({error}).") from error
-    return model, run
+        raise DataError(f"{path} does not hold the weights that run.json describes ({error}).") from error
 
 
 def find_finished(run_dir: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
@@ -84,7 +99,7 @@ def find_finished(run_dir: Path, settings: TrainSettings, fingerprint: str) -> d
 
 
 def write_run(
-    run_dir: Path, settings: TrainSettings, *, data: Mapping[str, Any], result: Mapping[str, Any]
+    run_dir: Path, settings: TrainSettings | ProbeSettings, *, data: Mapping[str, Any], result: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Writes run.json, which marks the run finished: after everything else in the folder.
 
@@ -99,6 +114,7 @@ def write_run(
     """
     run = {
         "format_version": RUN_VERSION,
+        "kind": PROBE if isinstance(settings, ProbeSettings) else TRAINING,
         "settings": settings.to_json(),
         "environment": describe_environment(),
         "data": dict(data),

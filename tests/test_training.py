@@ -58,7 +58,7 @@ def weights_of(run_dir):
 def test_run_json_says_all_that_the_run_followed_from(data, finished):
     run_dir, run, _ = finished
     assert run == json.loads((run_dir / "run.json").read_text())
-    assert set(run) == {"format_version", "settings", "environment", "data", "result"}
+    assert set(run) == {"format_version", "kind", "settings", "environment", "data", "result"}
     assert TrainSettings.from_json(run["settings"]) == SETTINGS
     assert run["data"]["fingerprint"] == records.read_index(data).fingerprint()
     assert run["data"]["clip_spec"] == SPEC.to_json()
