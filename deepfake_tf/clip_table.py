@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError as MessageError
 from numpy.typing import ArrayLike, NDArray
 
 from deepfake_tf import records
-from deepfake_tf.errors import DataError
+from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.frame_windows import MIDDLE, choose_frames
 from deepfake_tf.manifest import VideoEntry, read_manifest
 from deepfake_tf.protos import wire_pb2
 from deepfake_tf.schema import (
@@ -37,6 +38,7 @@ from deepfake_tf.schema import (
 # A TFRecord: length uint64, its CRC uint32, the record, its CRC uint32.
 _HEADER = struct.Struct("<QI")
 _FOOTER_BYTES = 4
+_OF_ALL = ("spec", "num_stored", "shards")
 # Enough for what is known of a clip; its crops follow.
 _HEAD_BYTES = 4096
 
@@ -46,7 +48,8 @@ class ClipTable:
     """N clips, one row each.
 
     Attributes:
-        spec: how the clips were made.
+        spec: how the clips were made; its num_frames are those used of each.
+        num_stored: frames of a clip in the shards.
         shards: the files they lie in.
         shard_numbers: int64 [N], which of them.
         offsets: int64 [N], where the record begins in its shard.
@@ -62,6 +65,7 @@ class ClipTable:
     """
 
     spec: ClipSpec
+    num_stored: int
     shards: tuple[Path, ...]
     shard_numbers: NDArray[np.int64]
     offsets: NDArray[np.int64]
@@ -90,6 +94,19 @@ class ClipTable:
         """Returns the rows that have a label."""
         return self.select(np.flatnonzero(self.labels != NO_LABEL))
 
+    def with_num_frames(self, num_frames: int) -> Self:
+        """Returns the same clips, of which only so many frames are used; see frame_windows.py for which.
+
+        Raises:
+            ConfigError: fewer are stored.
+        """
+        if not 1 <= num_frames <= self.num_stored:
+            raise ConfigError(
+                f"num_frames must lie in [1, {self.num_stored}], the frames that a clip has in the shards. "
+                f"Received: num_frames={num_frames}. For longer clips extract the videos again."
+            )
+        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, num_frames=num_frames))
+
     def select(self, rows: ArrayLike) -> Self:
         """Returns some rows, in the order given.
 
@@ -101,7 +118,7 @@ class ClipTable:
         def pick(values: Any) -> Any:
             return values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
 
-        by_row = [one.name for one in dataclasses.fields(self) if one.name not in ("spec", "shards")]
+        by_row = [one.name for one in dataclasses.fields(self) if one.name not in _OF_ALL]
         return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in by_row})
 
     def shard_path(self, row: int) -> Path:
@@ -135,24 +152,62 @@ class ClipTable:
         Raises:
             DataError: the shard was changed or cut since the table was made.
         """
+        found = self.read_frames(row)
+        return found.crops, found.mask, found.keypoints_px
+
+    def read_frames(self, row: int, at: float = MIDDLE) -> "StoredFrames":
+        """Reads those frames of a clip that are used.
+
+        Args:
+            row: its number.
+            at: which frames, if not all are used; see choose_frames.
+
+        Raises:
+            DataError: the shard was changed or cut since the table was made.
+        """
         path = self.shard_path(row)
         with path.open("rb") as file:
             file.seek(int(self.offsets[row]))
             data = file.read(int(self.num_bytes[row]))
         try:
             lists = wire_pb2.SequenceExample.FromString(data).feature_lists.feature_list
-            crops = tuple(feature.bytes_list.value[0] for feature in lists[KEY_CROP].feature)
             mask = np.array([feature.int64_list.value[0] for feature in lists[KEY_MASK].feature], np.bool_)
-            points = np.array([feature.float_list.value for feature in lists[KEY_KEYPOINTS].feature], np.float32)
-            keypoints = points.reshape(len(mask), NUM_KEYPOINTS, 2)
+            crops, points = lists[KEY_CROP].feature, lists[KEY_KEYPOINTS].feature
+            if not len(crops) == len(mask) == len(points) == self.num_stored:
+                raise ValueError(f"not all of {self.num_stored} frames are there")
+            frames = self._frames_to_use(mask, at)
+            # Whole lists at once: number by number NumPy takes longer than reading the file.
+            values = [value for number in frames for value in points[number].float_list.value[:]]
+            return StoredFrames(
+                numbers=np.asarray(frames, np.int64),
+                crops=tuple(crops[number].bytes_list.value[0] for number in frames),
+                mask=mask[frames],
+                keypoints_px=np.array(values, np.float32).reshape(len(frames), NUM_KEYPOINTS, 2),
+            )
         except (MessageError, IndexError, ValueError) as error:
             raise DataError(f"A record in {path} is damaged ({error}). Delete the shard and extract again.") from error
-        if len(crops) != self.spec.num_frames or mask.shape != (self.spec.num_frames,):
-            raise DataError(
-                f"A record in {path} must hold {self.spec.num_frames} crops and as many mask values. Received: "
-                f"{len(crops)} and {len(mask)}. Extract the videos again."
-            )
-        return crops, mask, keypoints
+
+    def _frames_to_use(self, mask: NDArray[np.bool_], at: float) -> Sequence[int]:
+        if self.spec.num_frames == self.num_stored:
+            return range(self.num_stored)
+        return choose_frames(mask, self.spec.num_frames, self.spec.placement, at).tolist()
+
+
+@dataclass(frozen=True)
+class StoredFrames:
+    """T frames of a clip as they are stored.
+
+    Attributes:
+        numbers: int64 [T], which of the stored frames these are.
+        crops: T JPEG files.
+        mask: bool [T], which of them are there.
+        keypoints_px: float32 [T, 6, 2], x and y of BlazeFace's key points in the crop.
+    """
+
+    numbers: NDArray[np.int64]
+    crops: tuple[bytes, ...]
+    mask: NDArray[np.bool_]
+    keypoints_px: NDArray[np.float32]
 
 
 def list_clips(data_dir: Path | str, splits: Sequence[str]) -> ClipTable:
@@ -181,7 +236,7 @@ def join_tables(tables: Sequence[ClipTable]) -> ClipTable:
         DataError: the clips were not all made by one spec, or two share a name.
     """
     first = tables[0]
-    if any(one.spec != first.spec for one in tables):
+    if any((one.spec, one.num_stored) != (first.spec, first.num_stored) for one in tables):
         raise DataError("Clips made by different specs cannot be mixed. Extract all videos with the same settings.")
     names = [name for one in tables for name in one.example_ids]
     if len(set(names)) < len(names):
@@ -194,7 +249,7 @@ def join_tables(tables: Sequence[ClipTable]) -> ClipTable:
             return np.concatenate(columns)
         return tuple(value for column in columns for value in column)
 
-    joined = {one.name: join(one.name) for one in dataclasses.fields(first) if one.name != "spec"}
+    joined = {one.name: join(one.name) for one in dataclasses.fields(first) if one.name not in _OF_ALL[:2]}
     joined["shard_numbers"] += np.repeat(first_shards[:-1], [len(one) for one in tables])
     return dataclasses.replace(first, **joined)
 
@@ -208,6 +263,7 @@ def _list_shards(shards: Sequence[Path], spec: ClipSpec, entries: Mapping[str, V
         raise DataError(f"The manifest beside the shards lacks {unknown[0]}. Extract the videos again.")
     return ClipTable(
         spec=spec,
+        num_stored=spec.num_frames,
         shards=tuple(shards),
         shard_numbers=np.array(numbers, np.int64),
         offsets=np.array(offsets, np.int64),

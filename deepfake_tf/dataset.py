@@ -1,4 +1,4 @@
-"""Shards to batches: parse, sample, decode, blend, augment, batch.
+"""Shards to batches: sample, parse, decode, blend, augment, batch.
 
     shards --list_clips--> ClipTable --Sampler--> which clips --for_training / for_evaluation--> tf.data batches
 
@@ -8,57 +8,21 @@ training stands is one number. Shape letters: B clips, T frames, H = W pixels.
 """
 
 import contextlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepfake_tf import augment, recipes
-from deepfake_tf.batch_buffers import BatchBuffers
-from deepfake_tf.blending import SelfBlend
 from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.pixel_cache import PixelCache
-from deepfake_tf.sampling import NO_PARTNER, Draws, Sampler, Sampling, worker_part
+from deepfake_tf.loading import Loader, Loading
+from deepfake_tf.sampling import Draws, Sampler, Sampling, worker_part
 from deepfake_tf.schema import FAKE, INPUT_CLIPS, INPUT_MASK, REAL, ClipSpec
-from deepfake_tf.timing import Timing
 
 # Beside those that threads are working on. Left to itself tf.data fills the memory with batches while the model rests.
 _NUM_PREFETCHED = 2
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How batches are made ready; what is in them does not depend on it, `worker` apart.
-
-    Attributes:
-        num_threads: that load batches, each thread its own; as many as pay if None.
-        deterministic: batches come in one order, even if that means waiting for a slow one.
-        cache: keeps decoded clips: "memory", a folder, or nothing if empty.
-        worker: which of several workers this is, from 0; each gets its part of every training batch.
-        num_workers: how many there are.
-        timing: is told where the time goes.
-    """
-
-    num_threads: int | None = None
-    deterministic: bool = True
-    cache: Path | str = ""
-    worker: int = 0
-    num_workers: int = 1
-    timing: Timing | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.worker < self.num_workers:
-            raise ConfigError(
-                f"worker must lie in [0, num_workers). Received: worker={self.worker}, num_workers={self.num_workers}"
-            )
-        if self.num_threads is not None and self.num_threads < 1:
-            raise ConfigError(f"num_threads must be 1 or more, or None. Received: {self.num_threads}")
 
 
 def for_training(
@@ -86,7 +50,7 @@ def for_training(
     loading = loading or Loading()
     part_size = _part_size(sampling, loading)
     sampler = Sampler(clips, sampling)
-    loader = _Loader(clips, loading)
+    loader = Loader(clips, loading)
     ops = recipes.load_ops(sampling.recipe)
     real_weight, fake_weight = sampling.class_weights
 
@@ -131,7 +95,7 @@ def for_evaluation(
         Batches of {"clips": uint8 [B, T, H, W, 3], "mask": bool [B, T]}.
     """
     loading = loading or Loading()
-    loader = _Loader(clips, loading)
+    loader = Loader(clips, loading)
     load = loader.each_changed(tuple(ops), seed) if ops else loader.plain
     batches = tf.data.Dataset.range(len(clips)).batch(batch_size)
     return batches.map(
@@ -193,100 +157,3 @@ def _as_tensors(load: Callable, arguments: list | tuple, spec: ClipSpec) -> dict
         INPUT_CLIPS: tf.ensure_shape(pixels, [None, spec.num_frames, size, size, 3]),
         INPUT_MASK: tf.ensure_shape(mask, [None, spec.num_frames]),
     }
-
-
-class _Loader:
-    """Makes batches, each in one thread; several threads work at several batches."""
-
-    def __init__(self, clips: ClipTable, loading: Loading) -> None:
-        self._clips = clips
-        self._timing = loading.timing
-        self._cache = PixelCache(clips, loading.cache) if loading.cache else None
-        self._self_blend = SelfBlend()
-        size = clips.spec.crop_size_px
-        self._clip_shape = (clips.spec.num_frames, size, size, 3)
-        self._buffers = BatchBuffers()
-
-    def plain(self, rows: NDArray) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Returns clips as they are stored."""
-        return self._batch(rows, lambda number, pixels, mask, keypoints: pixels)
-
-    def each_changed(self, ops: tuple[augment.ClipOp, ...], seed: int) -> Callable:
-        """Returns what makes the clips of some rows: decode, augment."""
-        change = self.changed(ops)
-
-        def load(rows: NDArray) -> tuple:
-            names = [self._clips.example_ids[row] for row in rows.tolist()]
-            seeds = np.array([zlib.crc32(f"{seed}/{name}".encode()) for name in names], np.int64)
-            nothing = np.zeros(len(rows), np.float32)
-            return change(rows, nothing > 0, np.full(len(rows), NO_PARTNER), nothing, seeds)
-
-        return load
-
-    def changed(self, ops: tuple[augment.ClipOp, ...]) -> Callable:
-        """Returns what makes the clips of some draws: decode, blend or mix, augment."""
-
-        def load(rows: NDArray, blended: NDArray, partners: NDArray, shares: NDArray, seeds: NDArray) -> tuple:
-            def change(number: int, pixels: NDArray, mask: NDArray, keypoints: NDArray) -> NDArray:
-                seed = int(seeds[number])
-                if blended[number]:
-                    with self._stage("blend"):
-                        pixels = self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask).clip
-                if partners[number] != NO_PARTNER:
-                    self._mix_in(pixels, int(partners[number]), float(shares[number]))
-                with self._stage("augment"):
-                    return augment.apply(ops, pixels, seed, keypoints_px=keypoints, mask=mask)
-
-            return self._batch(rows, change)
-
-        return load
-
-    def _batch(self, rows: NDArray, change: Callable) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        # Decoded into its place in the batch: copies of whole clips cost a fifth of the decoding.
-        batch = self._buffers.take((len(rows), *self._clip_shape))
-        masks = np.empty((len(rows), self._clip_shape[0]), np.bool_)
-        for number, row in enumerate(rows.tolist()):
-            pixels = batch[number]
-            masks[number], keypoints = self._read(row, pixels)
-            changed = change(number, pixels, masks[number], keypoints)
-            if changed is not pixels:
-                pixels[...] = changed
-            # What is not there stays blank, whatever the colours were changed to.
-            pixels[~masks[number]] = 0
-        return batch, masks
-
-    def _read(self, row: int, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Puts a clip into `pixels`; returns its mask and key points."""
-        with self._stage("read"):
-            jpegs, mask, keypoints = self._clips.read_with_keypoints(row)
-        if self._cache and self._cache.copy_to(row, pixels):
-            return mask, keypoints
-        with self._stage("decode"):
-            _decode(jpegs, mask, pixels, self._clips.shard_path(row))
-        if self._cache:
-            self._cache.keep(row, pixels)
-        return mask, keypoints
-
-    def _mix_in(self, pixels: NDArray[np.uint8], partner: int, share: float) -> None:
-        """Mixes the partner in, in the frames that it has."""
-        other = np.empty_like(pixels)
-        mask, _ = self._read(partner, other)
-        for number in np.flatnonzero(mask):
-            cv2.addWeighted(pixels[number], 1 - share, other[number], share, 0, dst=pixels[number])
-
-    def _stage(self, name: str) -> contextlib.AbstractContextManager:
-        return self._timing.stage(name) if self._timing else contextlib.nullcontext()
-
-
-def _decode(jpegs: tuple[bytes, ...], mask: NDArray, pixels: NDArray[np.uint8], path: Path) -> None:
-    """Decodes the crops that are there: JPEG files [T] -> uint8 [T, H, W, 3] RGB, blank where there is none."""
-    # OpenCV gives the same pixels as the decoder of a served model (see export.py).
-    pixels[~mask] = 0
-    for number in np.flatnonzero(mask):
-        crop = cv2.imdecode(np.frombuffer(jpegs[number], np.uint8), cv2.IMREAD_COLOR_RGB) if jpegs[number] else None
-        if crop is None or crop.shape != pixels.shape[1:]:
-            raise DataError(
-                f"A crop in {path} is no JPEG of {pixels.shape[1]} x {pixels.shape[2]} pixels: the shard is damaged. "
-                "Extract it again."
-            )
-        pixels[number] = crop

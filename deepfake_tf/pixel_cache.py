@@ -18,7 +18,7 @@ MEMORY = "memory"
 
 
 class PixelCache:
-    """Decoded clips by row."""
+    """Decoded frames by row and number."""
 
     def __init__(self, clips: ClipTable, where: Path | str) -> None:
         """Opens the cache; a file is made at its full size, without using the room before it is needed.
@@ -31,33 +31,46 @@ class PixelCache:
             ConfigError: the folder cannot be written to, or has not enough room.
         """
         spec = clips.spec
-        shape = (len(clips), spec.num_frames, spec.crop_size_px, spec.crop_size_px, 3)
+        shape = (len(clips), clips.num_stored, spec.crop_size_px, spec.crop_size_px, 3)
         if where == MEMORY:
             self._pixels: NDArray[np.uint8] = np.empty(shape, np.uint8)
-            self._is_there: NDArray[np.bool_] = np.zeros(len(clips), np.bool_)
+            self._is_there: NDArray[np.bool_] = np.zeros(shape[:2], np.bool_)
             return
         stem = Path(where) / f"pixels-{_fingerprint(clips)}"
         try:
             stem.parent.mkdir(parents=True, exist_ok=True)
             self._pixels = _open_array(stem.with_suffix(".uint8"), np.uint8, shape)
-            self._is_there = _open_array(stem.with_suffix(".there"), np.bool_, shape[:1])
+            self._is_there = _open_array(stem.with_suffix(".there"), np.bool_, shape[:2])
         except OSError as error:
             raise ConfigError(
                 f"Decoded clips cannot be kept in {where} ({error}). Choose another folder, or none."
             ) from error
 
-    def copy_to(self, row: int, pixels: NDArray[np.uint8]) -> bool:
-        """Puts a clip into `pixels`, uint8 [T, H, W, 3], if it is there; returns whether it is."""
-        if self._is_there[row]:
-            pixels[...] = self._pixels[row]
-            return True
-        return False
+    def copy_to(self, row: int, numbers: NDArray[np.int64], pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Copies those frames of a clip that are kept.
 
-    def keep(self, row: int, pixels: NDArray[np.uint8]) -> None:
-        """Keeps a clip, uint8 [T, H, W, 3]."""
-        self._pixels[row] = pixels
-        # Said only now: another thread, or a run after a kill, must not find half a clip.
-        self._is_there[row] = True
+        Args:
+            row: of the clip.
+            numbers: int64 [T], which of its stored frames are asked for.
+            pixels: uint8 [T, H, W, 3], where they are put.
+
+        Returns:
+            bool [T], which of them are kept.
+        """
+        found = self._is_there[row, numbers]
+        if found.all() and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + len(numbers))):
+            # One stretch of memory is copied twice as fast as its parts.
+            pixels[...] = self._pixels[row, numbers[0] : numbers[0] + len(numbers)]
+        else:
+            for place in np.flatnonzero(found):
+                pixels[place] = self._pixels[row, numbers[place]]
+        return np.asarray(found)
+
+    def keep(self, row: int, numbers: NDArray[np.int64], pixels: NDArray[np.uint8]) -> None:
+        """Keeps frames of a clip, uint8 [T, H, W, 3]."""
+        self._pixels[row, numbers] = pixels
+        # Said only now: another thread, or a run after a kill, must not find half a frame.
+        self._is_there[row, numbers] = True
 
 
 def _open_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
@@ -72,7 +85,9 @@ def _open_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
 
 def _fingerprint(clips: ClipTable) -> str:
     """Returns hex digits that change if the clips, their order or the shards' bytes do."""
-    digest = hashlib.sha256(json.dumps(clips.spec.to_json(), sort_keys=True).encode())
+    # However many of its frames are used: all find what any of them kept.
+    spec = clips.spec.to_json() | {"num_frames": clips.num_stored}
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
     for path in clips.shards:
         status = path.stat()
         digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())

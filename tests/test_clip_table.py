@@ -7,7 +7,7 @@ import pytest
 
 from deepfake_tf import records
 from deepfake_tf.clip_table import join_tables, list_clips
-from deepfake_tf.errors import DataError
+from deepfake_tf.errors import ConfigError, DataError
 from tests.clips_of_squares import SPEC, both_classes, write_data
 
 
@@ -46,6 +46,28 @@ def test_key_points_are_read_with_the_clip(data):
         keypoints = clips.read_with_keypoints(row)[2]
         np.testing.assert_array_equal(keypoints, records.decode_clip(record).clip.keypoints_crop_px)
         assert keypoints.shape == (SPEC.num_frames, 6, 2)
+
+
+def test_fewer_frames_are_some_of_those_that_are_stored(data):
+    clips = list_clips(data, ["val"])
+    some = clips.with_num_frames(2)
+    assert (some.spec.num_frames, some.num_stored, len(some)) == (2, 4, len(clips))
+    for row in range(len(clips)):
+        crops, mask, keypoints = clips.read_with_keypoints(row)
+        first, last = (some.read_frames(row, at) for at in (0.0, 0.99))
+        assert first.crops == crops[:2]
+        assert last.crops == crops[2:]
+        np.testing.assert_array_equal(first.numbers, [0, 1])
+        np.testing.assert_array_equal(last.mask, mask[2:])
+        np.testing.assert_array_equal(last.keypoints_px, keypoints[2:])
+        assert some.read(row)[0] == crops[1:3]
+    assert some.with_num_frames(4).spec == clips.spec
+
+
+@pytest.mark.parametrize("num_frames", [0, 5])
+def test_more_frames_than_are_stored_are_refused(data, num_frames):
+    with pytest.raises(ConfigError, match=r"must lie in \[1, 4\]"):
+        list_clips(data, ["val"]).with_num_frames(num_frames)
 
 
 def test_the_manifest_says_how_a_fake_was_made_and_from_what(tmp_path):

@@ -13,8 +13,8 @@ from PIL import Image
 from deepfake_tf import augment, dataset, plugins, records
 from deepfake_tf.augment import sensor_noise
 from deepfake_tf.clip_table import list_clips
-from deepfake_tf.dataset import Loading
 from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.loading import Loading
 from deepfake_tf.sampling import Sampling
 from deepfake_tf.timing import Timing
 from tests.clips_of_squares import both_classes, write_data
@@ -151,6 +151,30 @@ def test_threads_and_cache_change_nothing(clips, tmp_path, threads, cache):
     for _ in range(2):
         for one, other in zip(joined(an_epoch(clips, loading=loading, **options)), joined(expected), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("balance", ["none", "pairs"])
+@pytest.mark.parametrize("cache", ["", "memory", "disk"])
+def test_fewer_frames_are_a_random_stretch_of_those_stored(clips, tmp_path, balance, cache):
+    some = clips.with_num_frames(2)
+    stored = next(dataset.for_evaluation(clips, batch_size=len(clips)).as_numpy_iterator())["clips"]
+    stretches = [{clip[start : start + 2].tobytes(): start for clip in stored} for start in range(3)]
+    loading = Loading(cache=tmp_path if cache == "disk" else cache)
+    starts = []
+    for number in range(1, 7):
+        pixels, masks, _, _ = joined(an_epoch(some, number=number, balance=balance, loading=loading))
+        assert (pixels.shape[1], masks.shape[1]) == (2, 2)
+        starts += [next(found[one.tobytes()] for found in stretches if one.tobytes() in found) for one in pixels]
+    assert set(starts) == {0, 1, 2}
+    if balance == "pairs":
+        assert starts[::2] == starts[1::2]
+
+
+def test_evaluation_on_fewer_frames_takes_the_middle_ones(clips):
+    def pixels(table):
+        return next(dataset.for_evaluation(table, batch_size=len(clips)).as_numpy_iterator())["clips"]
+
+    np.testing.assert_array_equal(pixels(clips.with_num_frames(2)), pixels(clips)[:, 1:3])
 
 
 def test_a_kept_clip_is_not_decoded_again(clips, tmp_path):

@@ -78,7 +78,8 @@ class OurPipeline:
         self._iterators = {}
 
     def batches(self, recipe: str):
-        from deepfake_tf.dataset import Loading, for_training
+        from deepfake_tf.dataset import for_training
+        from deepfake_tf.loading import Loading
         from deepfake_tf.sampling import Sampling
 
         sampling = Sampling(recipe=recipe, batch_size=self._batch_size)
