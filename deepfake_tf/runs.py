@@ -35,6 +35,9 @@ MODEL_FILE = "model.keras"
 TRAINING = "training"
 """The "kind" in the run.json of a training; that of a probe is PROBE."""
 
+# How many clips a video gives may differ between training and evaluation; how a clip is made may not.
+_FREE_SETTINGS = {"clips_per_video", "clip_stride", "max_tracks"}
+
 
 def load_run(run_dir: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     """Loads a finished run.
@@ -75,6 +78,30 @@ def _load_weights(model: keras.Model, path: Path) -> None:
             model.load_weights(path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise DataError(f"{path} does not hold the weights that run.json describes ({error}).") from error
+
+
+def check_spec(run: Mapping[str, Any], found: ClipSpec, data_dir: Path | str) -> None:
+    """Checks that clips were made as those that a run learned from.
+
+    Args:
+        run: what its run.json holds.
+        found: how the clips were made.
+        data_dir: where they lie.
+
+    Raises:
+        ConfigError: they were made in another way.
+    """
+    have, want = found.to_json(), ClipSpec.from_json(run["data"]["clip_spec"]).to_json()
+    wrong = [
+        f"{name} {have[name]} instead of {want[name]}"
+        for name in want
+        if name not in _FREE_SETTINGS and have[name] != want[name]
+    ]
+    if wrong:
+        raise ConfigError(
+            f"The clips of {data_dir} were made in another way than those the model learned from: {', '.join(wrong)}. "
+            "Extract the videos again with the model's settings."
+        )
 
 
 def find_finished(run_dir: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:
