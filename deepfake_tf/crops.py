@@ -1,22 +1,25 @@
 """Crops: the face region of a frame, resized and stored as JPEG."""
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake_tf import squares
 from deepfake_tf.faces import Detection
+from deepfake_tf.frames import Frame
 from deepfake_tf.schema import ClipSpec
 
 _SUBSAMPLING = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
-# So many times larger than the crop a square stays when it is halved: rounding then does not show.
-_SIZES_AVERAGED = 3
+Cut = Callable[[int, int, int, int], NDArray[np.uint8]]
+"""Takes left, top, side and size_px, and returns that square of a picture, resized, uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -34,35 +37,36 @@ class Crop:
     sharpness: float
 
 
-def cut_crop(pixels: NDArray[np.uint8], detection: Detection, spec: ClipSpec) -> Crop:
+def cut_crop(picture: Frame | NDArray[np.uint8], detection: Detection, spec: ClipSpec) -> Crop:
     """Cuts a face out of a frame; where the square reaches outside the frame, its edge is repeated.
 
     Args:
-        pixels: uint8 RGB [H, W, 3], the whole frame.
+        picture: the whole frame, decoded or as uint8 RGB [H, W, 3].
         detection: the face.
         spec: size, margin, alignment and JPEG settings.
     """
+    cut = picture.square if isinstance(picture, Frame) else functools.partial(squares.cut_square, picture)
     left, top, side = crop_square(detection, spec)
     if spec.alignment == "eyes":
-        crop, keypoints = _cut_level(pixels, detection, (left, top, side), spec.crop_size_px)
+        crop, keypoints = _cut_level(cut, detection, (left, top, side), spec.crop_size_px)
     else:
-        crop = _resize(_region(pixels, left, top, side), spec.crop_size_px)
+        crop = cut(left, top, side, spec.crop_size_px)
         keypoints = (detection.keypoints_px.astype(np.float64) - (left, top)) * (spec.crop_size_px / side)
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    edges = cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_16S)
     return Crop(
         jpeg=encode_jpeg(crop, spec),
         keypoints_px=keypoints.astype(np.float32),
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        sharpness=float(cv2.meanStdDev(edges)[1].item() ** 2),
     )
 
 
 def crop_square(detection: Detection, spec: ClipSpec) -> tuple[int, int, int]:
-    """Returns (left, top, side) in whole pixels: the box's longer side with margins, around its middle."""
+    """Returns (left, top, side) in pixels, even numbers: the box's longer side with margins, around its middle."""
     left, top, right, bottom = detection.box_xyxy_px
     side = max(1, round(max(right - left, bottom - top) * (1 + 2 * spec.margin)))
-    # Large squares are halved before they are resized.
-    side += -side % 4 if side >= 2 * _SIZES_AVERAGED * spec.crop_size_px else 0
-    return round((left + right - side) / 2), round((top + bottom - side) / 2), side
+    # Most videos store one colour for two by two pixels. Large squares are halved before they are resized.
+    side += -side % (4 if squares.halves(side, spec.crop_size_px) else 2)
+    return 2 * round((left + right - side) / 4), 2 * round((top + bottom - side) / 4), side
 
 
 def encode_jpeg(crop: NDArray[np.uint8], spec: ClipSpec) -> bytes:
@@ -75,22 +79,22 @@ def encode_jpeg(crop: NDArray[np.uint8], spec: ClipSpec) -> bytes:
     return data.tobytes()
 
 
-@cache
+@functools.cache
 def blank_crop(spec: ClipSpec) -> bytes:
     """Returns the black crop that stands where there is none."""
     return encode_jpeg(np.zeros((spec.crop_size_px, spec.crop_size_px, 3), np.uint8), spec)
 
 
 def _cut_level(
-    pixels: NDArray[np.uint8], detection: Detection, square: tuple[int, int, int], size_px: int
+    cut: Cut, detection: Detection, square: tuple[int, int, int], size_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Cuts a square that is turned around its middle so that the eyes lie level."""
     left, top, side = square
     # Whatever the angle, the turned square lies within one whose side is its diagonal.
-    wide_side = side + 2 * math.ceil(side * (math.sqrt(2) - 1) / 2)
+    wide_side = side + 4 * math.ceil(side * (math.sqrt(2) - 1) / 4)
     wide_left, wide_top = left - (wide_side - side) // 2, top - (wide_side - side) // 2
     scale = size_px / side
-    wide = _resize(_region(pixels, wide_left, wide_top, wide_side), round(wide_side * scale))
+    wide = cut(wide_left, wide_top, wide_side, round(wide_side * scale))
     right_eye, left_eye = detection.keypoints_px[0], detection.keypoints_px[1]
     across, down = (left_eye - right_eye).tolist()
     angle = math.atan2(down, across)
@@ -101,26 +105,3 @@ def _cut_level(
     crop = cv2.warpAffine(wide, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     in_wide = (detection.keypoints_px.astype(np.float64) - (wide_left, wide_top)) * (wide.shape[0] / wide_side)
     return np.asarray(crop, np.uint8), in_wide @ turn.T + shift
-
-
-def _region(pixels: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """A square of a frame; what lies outside the frame repeats its nearest pixel."""
-    height, width = pixels.shape[:2]
-    x0, x1 = min(max(left, 0), width - 1), max(min(left + side, width), 1)
-    y0, y1 = min(max(top, 0), height - 1), max(min(top + side, height), 1)
-    part = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
-    if part.shape[:2] == (side, side):
-        return part
-    x = np.clip(np.arange(left, left + side) - x0, 0, part.shape[1] - 1)
-    y = np.clip(np.arange(top, top + side) - y0, 0, part.shape[0] - 1)
-    return part[y[:, None], x]
-
-
-def _resize(square: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    # Halving is exact and fast; by other ratios the mean over areas takes ten times as long, for every pixel it reads.
-    while square.shape[0] >= 2 * _SIZES_AVERAGED * size_px and square.shape[0] % 2 == 0:
-        half = square.shape[0] // 2
-        square = np.asarray(cv2.resize(square, (half, half), interpolation=cv2.INTER_AREA), np.uint8)
-    # Averaging when it shrinks keeps fine detail from turning into patterns.
-    method = cv2.INTER_AREA if size_px < square.shape[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (size_px, size_px), interpolation=method), np.uint8)

@@ -247,7 +247,7 @@ class _Run:
         with self._timed("crops"):
             numbers = self._linker.add(frame.index, frame.timestamp_us, detections)
             for track, detection in zip(numbers, detections, strict=True):
-                self._crops[track, frame.index] = crops.cut_crop(frame.pixels, detection, self._spec)
+                self._crops[track, frame.index] = crops.cut_crop(frame, detection, self._spec)
         self._timestamps_us[frame.index] = frame.timestamp_us
 
     def _made(self, placed: list[clips.ClipIndices], *, num_wanted: int) -> tuple[Clip, ...]:

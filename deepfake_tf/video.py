@@ -16,8 +16,9 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from deepfake_tf import colour
 from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
-from deepfake_tf.frames import Frame, square_pixels
+from deepfake_tf.frames import DisplayMatrix, Frame, display_matrix, square_pixels
 from deepfake_tf.schema import Limits
 from deepfake_tf.timeline import PacketInfo, Timeline, h264_role, hevc_role
 
@@ -32,8 +33,6 @@ _CODECS_THAT_SKIP = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"}
 _ROLES = {"h264": h264_role, "hevc": hevc_role}
 _PROGRESSIVE_ORDERS = {0, 1}
 _WIDEST_SAMPLE_ASPECT = 10
-# Transfer characteristics of ITU-T H.273.
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _SHORT_OF_HEADER = 0.9
 _FRAMES_OFF = 3
 _USUAL_TICK_SEC = Fraction(1, 25)
@@ -89,6 +88,7 @@ class Video:
         self._limits = limits or Limits()
         self._check = check
         self.num_damaged_packets = 0
+        self._matrices: dict[int, DisplayMatrix] = {}
         _check_bytes(path, self._limits)
         with _open(path) as container:
             stream = _video_stream(container, path)
@@ -147,12 +147,19 @@ class Video:
                 elif index in missing:
                     missing.remove(index)
                     check_size(picture.width, picture.height, self._limits)
-                    frame = Frame(picture, index, self.timeline.timestamp_us(index), sample_aspect)
+                    time_us, matrix = self.timeline.timestamp_us(index), self._matrix_of(picture)
+                    frame = Frame(picture, index, time_us, sample_aspect, matrix)
                     # The container's header does not tell how frames are turned.
                     self.info = replace(self.info, width=frame.width, height=frame.height)
                     yield frame
                 if not missing:
                     return
+
+    def _matrix_of(self, picture: av.VideoFrame) -> DisplayMatrix:
+        """How a picture is turned, looked up once for each rotation: what was looked at there is freed late."""
+        if picture.rotation not in self._matrices:
+            self._matrices[picture.rotation] = display_matrix(picture)
+        return self._matrices[picture.rotation]
 
     def _index(self, number: int, picture: av.VideoFrame) -> int:
         if self._is_counted or picture.pts is None:
@@ -330,9 +337,9 @@ def _what_is_missing(container: InputContainer, stream: VideoStream, timeline: T
 
 
 def _high_dynamic_range(stream: VideoStream) -> str:
-    """Says so if brightness is stored on a scale for HDR screens: frames then look flat and pale."""
-    name = _HDR_TRANSFERS.get(int(stream.codec_context.color_trc))
-    return f"the video is HDR ({name}) and is shown without tone mapping" if name else ""
+    """Says so if brightness is stored on a scale for HDR screens: what an ordinary one shows is a choice."""
+    name = colour.HDR_NAMES.get(int(stream.codec_context.color_trc))
+    return f"the video is HDR ({name}): its brightness is mapped to the range of an ordinary screen" if name else ""
 
 
 def _describe(stream: VideoStream, timeline: Timeline, damage: str) -> VideoInfo:

@@ -1,0 +1,67 @@
+"""Squares cut out of pictures and resized: the geometry of crops, for RGB pictures and for single planes alike."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+"""uint8 or uint16, [H, W] or [H, W, 3]."""
+
+# So many times larger than the result a picture stays when it is halved: rounding then does not show.
+_SIZES_AVERAGED = 3
+
+
+def halves(side: int, size_px: int) -> bool:
+    """Returns whether a square of this side is halved at least once before it is resized."""
+    return side >= 2 * _SIZES_AVERAGED * size_px
+
+
+def cut_square(pixels: Pixels, left: int, top: int, side: int, size_px: int) -> Pixels:
+    """Returns a square of a picture, resized; what lies outside the picture repeats its nearest pixel.
+
+    Args:
+        pixels: the picture.
+        left: of the square, in pixels; it may lie outside.
+        top: likewise.
+        side: of the square, 1 or more.
+        size_px: height and width of the result.
+    """
+    return _resize(_region(pixels, left, top, side), size_px)
+
+
+def halved(pixels: Pixels, times: int) -> Pixels:
+    """Returns a picture with its sides halved so many times (rounded, at least 1), each pixel the mean over an area."""
+    for _ in range(times):
+        height, width = (halved_length(side, 1) for side in pixels.shape[:2])
+        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+    return pixels
+
+
+def halved_length(length: int, times: int) -> int:
+    """Returns how long a side is after it was halved so many times."""
+    for _ in range(times):
+        length = max(1, round(length / 2))
+    return length
+
+
+def _region(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    x0, x1 = min(max(left, 0), width - 1), max(min(left + side, width), 1)
+    y0, y1 = min(max(top, 0), height - 1), max(min(top + side, height), 1)
+    part = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+    if part.shape[:2] == (side, side):
+        return part
+    x = np.clip(np.arange(left, left + side) - x0, 0, part.shape[1] - 1)
+    y = np.clip(np.arange(top, top + side) - y0, 0, part.shape[0] - 1)
+    return part[y[:, None], x]
+
+
+def _resize(square: Pixels, size_px: int) -> Pixels:
+    # Halving is exact and fast; by other ratios the mean over areas takes ten times as long, for every pixel it reads.
+    while halves(square.shape[0], size_px) and square.shape[0] % 2 == 0:
+        square = halved(square, 1)
+    # Averaging when it shrinks keeps fine detail from turning into patterns.
+    method = cv2.INTER_AREA if size_px < square.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (size_px, size_px), interpolation=method))
