@@ -17,6 +17,7 @@ PROBE = "probe"
 """The "kind" in the run.json of a probe."""
 
 JOIN = "+"
+NO_TRANSFORM = "none"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ProbeSettings:
 
     backbone: str
     backbone_settings: Mapping[str, Any] = field(default_factory=dict)
-    transform: str = "none"
+    transform: str = NO_TRANSFORM
     reduction: str = "none"
     classifier: str = "logistic_regression"
     classifier_settings: Mapping[str, Any] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class ProbeSearch:
     """
 
     backbones: tuple[str, ...] = ("small_cnn",)
-    transforms: tuple[str, ...] = ("none",)
+    transforms: tuple[str, ...] = (NO_TRANSFORM,)
     reductions: tuple[str, ...] = ("none", "pca")
     classifiers: tuple[str, ...] = ("logistic_regression", "lda", "svm_linear", "svm_rbf")
     backbone_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -119,6 +120,10 @@ class ProbeSearch:
             for reduction in self.reductions
             for classifier in self.classifiers
         ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def identity(self) -> dict[str, Any]:
         """Returns what every probe of a folder shares as plain JSON: a folder may get more rows, but not other ones."""

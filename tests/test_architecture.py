@@ -40,10 +40,12 @@ TABLE = [
             "verdict",
             "versions",
         ],
+        *["calibration", "decision", "delong"],
         *["timing", "batch_buffers", "frame_windows"],
     ],
     [
         "figures",
+        "heat_map",
         "degradations",
         "extraction",
         "reencoding",
@@ -62,7 +64,7 @@ TABLE = [
     [
         *["history", "losses", "optimizers", "runs", "training_state", "training"],
         *[
-            "scoring",
+            *["scoring", "run_calibration", "measures", "breakdown", "score_tables", "comparison", "matrix"],
             "evaluation",
             "chance",
             "robustness",
@@ -74,7 +76,10 @@ TABLE = [
             "report",
         ],
     ],
-    ["tuning", "crossval", "probe", "probe_cells", "probe_matrix", "probe_report", "synthetic"],
+    [
+        *["tuning", "crossval", "synthetic"],
+        *["probe_data", "probe_cells", "probe_scores", "probe_table", "probe_report", "probe", "probe_matrix"],
+    ],
 ]
 ROW = {name: number for number, names in enumerate(TABLE) for name in names}
 FIRST_ROW_WITH_TENSORFLOW = 5
