@@ -22,8 +22,6 @@ RUN_VERSION = 1
 MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_video_auc": "max"}
 """What chooses the best epoch: log loss or ROC AUC, over clips or over videos, and which way is better."""
 
-TUNERS = ("hyperband", "random", "bayesian", "grid")
-
 Balance = Literal["weights", "none", "class", "method", "group", "pairs"]
 BALANCES: tuple[str, ...] = get_args(Balance)
 """How the classes are evened out: by their weight in the loss, not at all, or by what is drawn, see sampling.py."""
@@ -101,6 +99,7 @@ class TrainSettings:
         blended_share: share of the fakes that are made from real clips by self-blending, in [0, 1].
         mixed_share: share of the fakes that are mixed with their own real, in [0, 1]; only with balance "pairs".
         dataset_weights: how often each data set of the manifest is drawn from; empty for all clips alike.
+        num_frames: T, if fewer than the clips have: a random stretch of each clip every time; 0 for all.
         precision: in which the backbone calculates while training, one of PRECISIONS; served models are float32.
         recompute: "blocks": keep less of a step in memory, and calculate it twice; "none".
         xla: compile the step with XLA: "on", "off", or "auto" for on a GPU alone.
@@ -122,6 +121,7 @@ class TrainSettings:
     blended_share: float = 0.0
     mixed_share: float = 0.0
     dataset_weights: Mapping[str, float] = field(default_factory=dict)
+    num_frames: int = 0
     precision: str = "float32"
     recompute: str = "none"
     xla: str = "auto"
@@ -134,7 +134,7 @@ class TrainSettings:
         _check_objects(self, "backbone_settings", "head_settings", "dataset_weights")
         _check_share(self, "dropout")
         _check_whole(self, 1, "batch_size", "epochs")
-        _check_whole(self, 0, "patience", "seed")
+        _check_whole(self, 0, "patience", "num_frames", "seed")
         _check_choice(self, "monitor", tuple(MONITORS))
         _check_choice(self, "balance", BALANCES)
         _check_choice(self, "precision", PRECISIONS)
@@ -151,7 +151,7 @@ class TrainSettings:
         return ModelSettings(
             backbone=self.backbone,
             head=self.head,
-            num_frames=spec.num_frames,
+            num_frames=self.num_frames or spec.num_frames,
             image_size=spec.crop_size_px,
             backbone_settings=self.backbone_settings,
             head_settings=self.head_settings,
@@ -171,47 +171,6 @@ class TrainSettings:
         """
         _check_known(cls, values)
         return cls(**values)
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """How a tuning searches, and from what; the settings of backbones and heads are drawn by their own `sample`.
-
-    Attributes:
-        tuner: one of TUNERS.
-        max_trials: how many trials, at most.
-        backbones: names of files in backbones/.
-        heads: names of files in heads/.
-        recipes: names of files in recipes/.
-        batch_sizes: clips per step.
-        learning_rate: lowest and highest, drawn on a logarithmic scale.
-    """
-
-    tuner: str = "hyperband"
-    max_trials: int = 10
-    backbones: tuple[str, ...] = ("small_cnn",)
-    heads: tuple[str, ...] = ("lstm", "mean")
-    recipes: tuple[str, ...] = ("basic",)
-    batch_sizes: tuple[int, ...] = (8, 16, 32)
-    learning_rate: tuple[float, float] = (1e-4, 1e-2)
-
-    def __post_init__(self) -> None:
-        _check_choice(self, "tuner", TUNERS)
-        _check_whole(self, 1, "max_trials")
-        for kind in ("backbones", "heads", "recipes"):
-            for name in getattr(self, kind):
-                plugins.check(kind, name)
-        if not (self.backbones and self.heads and self.recipes and self.batch_sizes):
-            raise ConfigError("A search space needs a backbone, a head, a recipe and a batch size to choose from.")
-        if min(self.batch_sizes) < 1:
-            raise ConfigError(f"Batch sizes must be 1 or more. Received: {list(self.batch_sizes)}")
-        low, high = self.learning_rate
-        if not 0 < low <= high:
-            raise ConfigError(f"The learning rates must be above 0, lower one first. Received: {low:g} {high:g}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the settings as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
 def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
@@ -270,6 +229,7 @@ _FLAGS = {
     "blended_share": "share of the fakes that are made from real clips by self-blending",
     "mixed_share": "share of the fakes that are mixed with their own real (with balance pairs)",
     "dataset_weights": 'JSON, how often each data set is drawn from, such as {"dfdc": 2, "own": 1}',
+    "num_frames": "of a clip, if fewer than are stored: a random stretch every time; 0 for all",
     "precision": "in which the backbone calculates while training",
     "recompute": "blocks: less memory for a step, for a third more work",
     "xla": "compile the step with XLA; auto: on a GPU",

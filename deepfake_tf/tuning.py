@@ -1,20 +1,23 @@
 """Tuning: Keras Tuner searches for the settings of a training.
 
-    RUN/trials/<id>/     one training each, a run folder like any other
+    RUN/trials/<id>/     one training each, a run folder like any other; failure.txt where it failed
     RUN/trials.csv       one row a trial, failed ones included
     RUN/search/          Keras Tuner's own state, from which a search goes on
+    RUN/search.html      what a person wants to know of it
     RUN/run.json         the winner's settings, for `train --settings`; written last
 
-A trial is `training.train` and nothing else, so that what wins here wins there.
+A trial is `training.train` and nothing else, so that what wins here wins there. What is drawn: search_space.py; by
+which rule: search_oracles.py; by several machines: search_workers.py.
 """
 
 import contextlib
 import csv
-import dataclasses
 import io
 import json
 import shutil
-from collections.abc import Callable, Mapping
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,28 +25,45 @@ from typing import Any
 import keras
 import keras_tuner
 
-from deepfake_tf import atomic, plugins, runs, training, training_state
+from deepfake_tf import (
+    accelerators,
+    atomic,
+    runs,
+    search_oracles,
+    search_report,
+    search_space,
+    search_workers,
+    training,
+    training_state,
+)
+from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import ConfigError, TrainingError
 from deepfake_tf.records import read_index
-from deepfake_tf.settings import MONITORS, RUN_VERSION, SearchSettings, TrainSettings, read_run
+from deepfake_tf.search_settings import SearchSettings
+from deepfake_tf.settings import RUN_VERSION, TrainSettings, read_run
 
 TRIALS_FILE = "trials.csv"
+FAILURE_FILE = "failure.txt"
+# Between two questions of a worker for which the chief has no answer yet.
+_IDLE_SEC = 1.0
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a search stands.
+    """Where a search stands; for a worker, what it has done of it.
 
     Attributes:
         num_finished: trials done, failed ones included.
         num_failed: trials that failed.
         best: best value of the monitor so far, None before the first.
-        training: where the running trial stands, None between trials.
+        trial: the running trial, empty between trials.
+        training: where it stands, None between trials.
     """
 
     num_finished: int
     num_failed: int
     best: float | None
+    trial: str
     training: training.Progress | None
 
 
@@ -58,10 +78,10 @@ def tune(
     search: SearchSettings,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Searches for the settings with the best value of `base.monitor`.
+    """Searches for the settings with the best value of `base.monitor`, by itself or as the chief of workers.
 
-    A trial that fails is recorded, and the search goes on. A search that was stopped goes on where it stopped, its
-    running trial included; a finished one is returned as it is, unless more trials are asked for.
+    A trial that fails, for lack of memory too, is recorded, and the search goes on. A search that was stopped goes on
+    where it stopped, its running trial included; a finished one is returned as it is, unless more trials are asked for.
 
     Args:
         data_dir: a finished extraction.
@@ -74,112 +94,69 @@ def tune(
         What run.json holds: the winner's settings, and of the search.
 
     Raises:
-        ConfigError: the folder holds another search.
+        ConfigError: the folder holds another search, or the space makes no sense.
         DataError: a split lacks clips or one of the two classes.
         TrainingError: every trial failed.
     """
     run_dir = Path(run_dir)
-    # Not the number of trials: more of them may be asked for later.
-    identity = {
-        "search": {**search.to_json(), "max_trials": None},
-        "base": base.to_json(),
-        "fingerprint": read_index(data_dir).fingerprint(),
-    }
+    identity = _identity(data_dir, base, search)
     finished = _find_finished(run_dir, identity, search.max_trials)
     if finished:
         return finished
-    # What is wrong with the data is wrong for every trial: said once, and no trial.
-    tables = {split: training.labelled_clips(data_dir, split) for split in ("train", "val")}
-    run_dir.mkdir(parents=True, exist_ok=True)
-    _check_identity(run_dir / "search.json", identity)
-    trials = _Search(data_dir, run_dir, base, search=search, report=on_progress)
-    trials.search()
-    best = trials.best_trial()
-    run = {
-        "format_version": RUN_VERSION,
-        "settings": settings_of(best.hyperparameters, base, search).to_json(),
-        "environment": runs.describe_environment(),
-        "data": runs.describe_data(data_dir, tables),
-        "result": {
-            "identity": identity,
-            "max_trials": search.max_trials,
-            "monitor": base.monitor,
-            "best": best.score,
-            "best_run": f"trials/{best.trial_id}",
-            "num_trials": len(trials.oracle.trials),
-            "num_failed": trials.num_failed(),
-        },
-    }
-    atomic.write_whole(run_dir / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+    with _open(data_dir, run_dir, base, search, on_progress) as trials:
+        trials.search()
+        rows = trials.write_table()
+        run = {
+            "format_version": RUN_VERSION,
+            **trials.result(rows),
+            "environment": runs.describe_environment(),
+            "data": runs.describe_data(data_dir, _tables(data_dir)),
+        }
+        run["result"] |= {"identity": identity, "max_trials": search.max_trials}
+        search_report.write(run_dir, run, rows, trials.space())
+        atomic.write_whole(run_dir / "run.json", (json.dumps(run, indent=2) + "\n").encode())
     return run
 
 
-def settings_of(hp: keras_tuner.HyperParameters, base: TrainSettings, search: SearchSettings) -> TrainSettings:
-    """Draws the settings of a trial, and declares the space while it does.
+def tune_as_worker(
+    data_dir: Path | str,
+    run_dir: Path | str,
+    base: TrainSettings,
+    *,
+    search: SearchSettings,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Runs trials of a search for its chief, until there are no more; see `tune` for what is given and raised.
 
-    Args:
-        hp: Keras Tuner's; remembers what it was asked for.
-        base: what is not drawn.
-        search: says what may be drawn.
+    Raises:
+        TrainingError: the chief does not answer.
     """
-    drawn = {
-        "recipe": hp.Choice("recipe", list(search.recipes)),
-        "batch_size": hp.Choice("batch_size", list(search.batch_sizes)),
-        "learning_rate": hp.Float("learning_rate", *search.learning_rate, sampling="log"),
-        "dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
-    }
-    for kind, known in (("backbone", search.backbones), ("head", search.heads)):
-        name, part = _draw_part(hp, kind, known)
-        drawn |= {kind: name, f"{kind}_settings": part}
-    return dataclasses.replace(base, **drawn)
+    if _find_finished(Path(run_dir), _identity(data_dir, base, search), search.max_trials):
+        return
+    with _open(data_dir, Path(run_dir), base, search, on_progress) as trials:
+        trials.search()
 
 
-def _draw_part(hp: keras_tuner.HyperParameters, kind: str, known: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
-    chosen = hp.Choice(kind, list(known))
-    settings: dict[str, Any] = {}
-    for name in known:
-        # Each plugin's settings are a branch of the space that is only searched when the plugin is chosen.
-        with hp.conditional_scope(kind, [name]), hp.name_scope(name):
-            if name == chosen:
-                settings = plugins.load(f"{kind}s", name).sample(hp)
-    return chosen, settings
+@contextlib.contextmanager
+def _open(
+    data_dir: Path | str, run_dir: Path, base: TrainSettings, search: SearchSettings, on_progress: OnProgress | None
+) -> Iterator["_Search"]:
+    place = search_workers.find_place()
+    # What is wrong with the data or the space is wrong for every trial: said once, and no trial.
+    _tables(data_dir)
+    search_space.check(base, search)
+    accelerators.grow_memory()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with search_workers.hold(run_dir, place.name):
+        _check_identity(run_dir / "search.json", _identity(data_dir, base, search))
+        yield _Search(data_dir, run_dir, base, search=search, place=place, report=on_progress)
+
+
+def _tables(data_dir: Path | str) -> dict[str, ClipTable]:
+    return {split: training.labelled_clips(data_dir, split) for split in ("train", "val")}
 
 
 # The search ----------------------------------------------------------------------------------------------------------
-
-
-def _oracle(base: TrainSettings, search: SearchSettings) -> keras_tuner.Oracle:
-    shared = {
-        "objective": keras_tuner.Objective(base.monitor, MONITORS[base.monitor]),
-        # 0 would be drawn anew by Keras Tuner each time.
-        "seed": base.seed + 1,
-        # The search goes on whatever fails; that all failed is said at the end.
-        "max_consecutive_failed_trials": 10**9,
-    }
-    oracles = keras_tuner.oracles
-    if search.tuner == "hyperband":
-        return _Hyperband(max_epochs=base.epochs, **shared)
-    kinds = {
-        "random": oracles.RandomSearchOracle,
-        "bayesian": oracles.BayesianOptimizationOracle,
-        "grid": oracles.GridSearchOracle,
-    }
-    return kinds[search.tuner](max_trials=search.max_trials, **shared)
-
-
-class _Hyperband(keras_tuner.oracles.HyperbandOracle):
-    """Hyperband that draws another trial for one that failed.
-
-    Keras Tuner's own counts it as run: its bracket then never has enough results, and nothing of it goes on.
-    """
-
-    def end_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Ends the trial, and gives its place in a first round to another."""
-        super().end_trial(trial)
-        if self.trials[trial.trial_id].status == "FAILED":
-            for bracket in self._brackets:
-                bracket["rounds"][0] = [one for one in bracket["rounds"][0] if one["id"] != trial.trial_id]
-            self.save()
 
 
 class _Search(keras_tuner.engine.base_tuner.BaseTuner):
@@ -192,92 +169,167 @@ class _Search(keras_tuner.engine.base_tuner.BaseTuner):
         base: TrainSettings,
         *,
         search: SearchSettings,
+        place: search_workers.Place,
         report: OnProgress | None,
     ) -> None:
         self._data_dir = data_dir
         self._run_dir = run_dir
         self._base = base
         self._search = search
+        self._place = place
         self._report = report
+        self._is_idle = False
+        # A worker's own copy knows the space; what the trials are, only the chief's does.
+        self._trials = search_oracles.build_oracle(base, search, self._record)
         # It prints that it found its own state; a command says so in its own words.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(
-                _oracle(base, search),
-                hypermodel=lambda hp: settings_of(hp, base, search),
+                self._trials,
+                hypermodel=lambda hp: search_space.draw(hp, base, search),
                 directory=str(run_dir),
                 project_name="search",
             )
-        # Hyperband's rounds end by themselves; for it, and for an earlier search that now goes on, this is the limit.
-        self.oracle.max_trials = search.max_trials
-        self.oracle.verbose = 0
+
+    def search(self) -> None:
+        """Runs trials until there are no more, or as chief answers those who do.
+
+        Raises:
+            TrainingError: the chief is gone.
+        """
+        self.save()
+        if self._place.is_chief:
+            search_workers.serve(self._trials, self._place.address)
+            return
+        with search_workers.plain_errors(self._place):
+            super().search()
+
+    def save(self) -> None:
+        """Writes the state; Keras Tuner reads it again only if this process has left a file of its own."""
+        if not self._place.is_worker:
+            self._trials.save()
+        atomic.write_whole(Path(self._get_tuner_fname()), json.dumps(self.get_state()).encode())
+
+    def pre_create_trial(self) -> None:
+        """Waits a little before the chief is asked again."""
+        if self._is_idle:
+            time.sleep(_IDLE_SEC)
+        self._is_idle = True
+
+    def on_trial_begin(self, trial: keras_tuner.engine.trial.Trial) -> None:
+        """Takes a trial."""
+        self._is_idle = False
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
         """Trains; returns the best value of the monitor."""
-        # What earlier trials built would stay in memory.
+        failure = self._trial_dir(trial.trial_id) / FAILURE_FILE
+        failure.unlink(missing_ok=True)
+        # What earlier trials built would stay in memory; this collects a failed one's remains too.
         keras.backend.clear_session()
-        settings = self._settings(trial)
+        try:
+            return self._train(trial)
+        except Exception:
+            # Keras Tuner does not tell the chief why.
+            failure.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_whole(failure, traceback.format_exc().encode())
+            raise
+
+    def _train(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
+        settings = search_space.settings_of(trial, self._base, self._search)
         trial_dir = self._trial_dir(trial.trial_id)
         parent = trial.hyperparameters.values.get("tuner/trial_id")
         if parent is not None:
             _inherit_state(self._trial_dir(parent), trial_dir)
-        # Hyperband lets the best trials of a round go on for longer.
-        keep_state = self._search.tuner == "hyperband"
-        run = training.train(self._data_dir, trial_dir, settings, on_progress=self._show, keep_state=keep_state)
+        with accelerators.one_at_a_time(accelerators.visible_gpus()):
+            run = training.train(
+                self._data_dir,
+                trial_dir,
+                settings,
+                on_progress=lambda at: self._show(trial.trial_id, at),
+                # Hyperband lets the best trials of a round go on for longer.
+                keep_state=self._search.tuner == "hyperband",
+            )
         return {settings.monitor: run["result"]["metrics"][settings.monitor]}
 
     def on_trial_end(self, trial: keras_tuner.engine.trial.Trial) -> None:
         """Records the trial."""
         super().on_trial_end(trial)
-        self._write_trials()
-        self._show(None)
+        if self._place.is_worker:
+            # The chief's oracle does not call here.
+            self._trials.trials[trial.trial_id] = self.oracle.get_trial(trial.trial_id)
+            self._show()
 
-    def best_trial(self) -> keras_tuner.engine.trial.Trial:
-        """Returns the trial with the best value.
+    def _record(self) -> None:
+        self.write_table()
+        self._show()
+
+    def _show(self, trial: str = "", at: training.Progress | None = None) -> None:
+        if self._report:
+            ended = [one for one in self._trials.trials.values() if one.status in ("COMPLETED", "FAILED")]
+            failed = sum(one.status == "FAILED" for one in ended)
+            best = self._trials.get_best_trials(1)
+            self._report(Standing(len(ended), failed, best[0].score if best else None, trial, at))
+
+    # What is written
+
+    def space(self) -> list[dict[str, Any]]:
+        """Returns what Keras Tuner calls the space: each setting's class name and ranges."""
+        return self._trials.hyperparameters.get_config()["space"]
+
+    def write_table(self) -> list[dict[str, Any]]:
+        """Writes trials.csv; returns its rows."""
+        # By number: a search that was stopped finds its trials in the order of a folder.
+        rows = [self._row(trial) for trial in sorted(self._trials.trials.values(), key=lambda one: int(one.trial_id))]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        # What says it all comes last.
+        columns.sort(key=lambda name: name in ("message", "settings"))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        atomic.write_whole(self._run_dir / TRIALS_FILE, text.getvalue().encode())
+        return rows
+
+    def _row(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, Any]:
+        settings = search_space.settings_of(trial, self._base, self._search)
+        drawn = search_space.drawn_values(trial)
+        score = None if trial.score is None or trial.status != "COMPLETED" else float(f"{trial.score:.6g}")
+        return {
+            "trial": trial.trial_id,
+            "status": str(trial.status),
+            self._base.monitor: score,
+            "epochs": settings.epochs,
+            **drawn,
+            "message": self._failure(trial) if trial.status == "FAILED" else "",
+            "settings": json.dumps(settings.to_json()),
+        }
+
+    def _failure(self, trial: keras_tuner.engine.trial.Trial) -> str:
+        path = self._trial_dir(trial.trial_id) / FAILURE_FILE
+        text = path.read_text("utf-8", errors="replace").strip() if path.is_file() else ""
+        return text.splitlines()[-1] if text else f"{self._base.monitor} is not a number"
+
+    def result(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Returns what run.json says of the search: the winner's settings, and the result.
 
         Raises:
             TrainingError: every trial failed.
         """
-        best = self._best()
-        if best is None:
-            messages = [_last_line(trial.message) for trial in self.oracle.trials.values()]
-            raise TrainingError(f"All {len(messages)} trials failed; the last one with: {messages[-1]}")
-        return best
-
-    def num_failed(self) -> int:
-        """Returns how many trials failed."""
-        return sum(trial.status == "FAILED" for trial in self.oracle.trials.values())
-
-    def _best(self) -> keras_tuner.engine.trial.Trial | None:
-        scored = [trial for trial in self.oracle.get_best_trials(1) if trial.status == "COMPLETED"]
-        return scored[0] if scored else None
-
-    def _settings(self, trial: keras_tuner.engine.trial.Trial) -> TrainSettings:
-        hp = trial.hyperparameters
-        settings = settings_of(hp, self._base, self._search)
-        return dataclasses.replace(settings, epochs=hp.values.get("tuner/epochs", settings.epochs))
+        best = [one.trial_id for one in self._trials.get_best_trials(1) if one.status == "COMPLETED"]
+        if not best:
+            raise TrainingError(f"All {len(rows)} trials failed; the last one with: {rows[-1]['message']}")
+        winner = next(row for row in rows if row["trial"] == best[0])
+        result = {
+            "monitor": self._base.monitor,
+            "best": winner[self._base.monitor],
+            "best_run": f"trials/{winner['trial']}",
+            "num_trials": len(rows),
+            "num_failed": sum(row["status"] == "FAILED" for row in rows),
+        }
+        # All the epochs, even if Hyperband gave it fewer.
+        return {"settings": json.loads(winner["settings"]) | {"epochs": self._base.epochs}, "result": result}
 
     def _trial_dir(self, trial_id: str) -> Path:
         return self._run_dir / "trials" / trial_id
-
-    def _show(self, at: training.Progress | None) -> None:
-        if self._report:
-            best = self._best()
-            finished = len(self.oracle.end_order)
-            self._report(Standing(finished, self.num_failed(), best.score if best else None, at))
-
-    def _write_trials(self) -> None:
-        rows = [
-            {"trial": trial.trial_id, "status": str(trial.status), self._base.monitor: trial.score}
-            | self._settings(trial).to_json()
-            | {"message": _last_line(trial.message)}
-            # By number: a search that was stopped finds its trials in the order of a folder.
-            for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
-        ]
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-        atomic.write_whole(self._run_dir / TRIALS_FILE, text.getvalue().encode())
 
 
 def _inherit_state(parent_dir: Path, trial_dir: Path) -> None:
@@ -285,15 +337,23 @@ def _inherit_state(parent_dir: Path, trial_dir: Path) -> None:
     trial_dir.mkdir(parents=True, exist_ok=True)
     if (trial_dir / training_state.STATE_FILE).is_file():
         return
+    # The state last: it says that both are there.
     for name in (runs.MODEL_FILE, training_state.STATE_FILE):
-        shutil.copyfile(parent_dir / name, trial_dir / name)
-
-
-def _last_line(message: str | None) -> str:
-    return message.strip().splitlines()[-1] if message and message.strip() else ""
+        partial = trial_dir / f"{name}{atomic.PARTIAL_SUFFIX}"
+        shutil.copyfile(parent_dir / name, partial)
+        partial.replace(trial_dir / name)
 
 
 # The folder ----------------------------------------------------------------------------------------------------------
+
+
+def _identity(data_dir: Path | str, base: TrainSettings, search: SearchSettings) -> dict[str, Any]:
+    # Not the number of trials: more of them may be asked for later.
+    return {
+        "search": {**search.to_json(), "max_trials": None},
+        "base": base.to_json(),
+        "fingerprint": read_index(data_dir).fingerprint(),
+    }
 
 
 def _find_finished(run_dir: Path, identity: Mapping[str, Any], max_trials: int) -> dict[str, Any] | None:

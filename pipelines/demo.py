@@ -21,7 +21,8 @@ from deepfake_tf import atomic, command
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry, label_word
 from deepfake_tf.schema import FAKE, LABEL_NAMES, MODEL_NAME, REAL, SPLITS, ClipSpec
-from deepfake_tf.settings import SearchSettings, TrainSettings
+from deepfake_tf.search_settings import Between, SearchSettings
+from deepfake_tf.settings import TrainSettings
 from deepfake_tf.stages import Stages, log_of_libraries
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ SEARCH = SearchSettings(
     max_trials=2,
     heads=("lstm", "mean"),
     recipes=("fine",),
-    batch_sizes=(8,),
-    learning_rate=(1e-3, 3e-3),
+    space={"batch_size": (8,), "learning_rate": Between(1e-3, 3e-3)},
 )
 SEARCH_SEED = 81
 """A seed whose two trials differ in their head and are small networks, which two cores train in minutes."""

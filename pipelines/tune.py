@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, native_output, plugins, settings
+from deepfake_tf import command, native_output, plugins, search_settings, search_workers, settings
 
-# What the space draws, and so no flag fixes.
+# What the space draws, and so no flag fixes; one value in --space does.
 DRAWN = ("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe", "batch_size", "learning_rate")
 
 
@@ -15,35 +15,44 @@ def build_parser() -> command.Parser:
     parser = command.Parser("Searches for the best settings of a training. A search that was stopped goes on.")
     parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
     parser.add_argument("--out", type=Path, required=True, help="folder of the search, made if it is not there")
-    defaults = settings.SearchSettings()
-    parser.add_argument("--tuner", choices=settings.TUNERS, default=defaults.tuner, help="how to search")
+    defaults = search_settings.SearchSettings()
+    parser.add_argument("--tuner", choices=search_settings.TUNERS, default=defaults.tuner, help="how to search")
     parser.add_argument("--max-trials", type=int, default=defaults.max_trials, help="trials at most")
     space = parser.add_argument_group("search space")
     for kind in ("backbones", "heads", "recipes"):
         known, default = plugins.names(kind), list(getattr(defaults, kind))
         space.add_argument(f"--{kind}", nargs="+", choices=known, default=default, help=f"{kind} to choose from")
-    sizes = list(defaults.batch_sizes)
-    space.add_argument("--batch-sizes", nargs="+", type=int, default=sizes, help="batch sizes to choose from")
-    rates = list(defaults.learning_rate)
-    space.add_argument("--learning-rates", nargs=2, type=float, default=rates, help="lowest and highest")
+    space.add_argument(
+        "--space",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUES",
+        help="what to draw a setting from, as values or a range: learning_rate=1e-4:1e-3 batch_size=8,16 "
+        "small_cnn.width=16,32; one value alone fixes it, and any other setting of a training may be drawn too",
+    )
+    machines = parser.add_argument_group("several machines, which share DATA and --out")
+    machines.add_argument("--oracle", metavar="HOST:PORT", help="address of the chief, which hands out the trials")
+    machines.add_argument("--tuner-id", metavar="NAME", help='"chief", or a name of its own for each worker')
     settings.add_flags(parser, without=DRAWN)
     return parser
 
 
 def work(arguments: argparse.Namespace) -> int:
     base = settings.from_flags(arguments, settings.TrainSettings())
-    search = settings.SearchSettings(
+    search = search_settings.SearchSettings(
         tuner=arguments.tuner,
         max_trials=arguments.max_trials,
         backbones=tuple(arguments.backbones),
         heads=tuple(arguments.heads),
         recipes=tuple(arguments.recipes),
-        batch_sizes=tuple(arguments.batch_sizes),
-        learning_rate=(arguments.learning_rates[0], arguments.learning_rates[1]),
+        space=search_settings.parse_space(arguments.space),
     )
+    if arguments.oracle or arguments.tuner_id:
+        search_workers.set_place(arguments.tuner_id or "", arguments.oracle or "")
+    place = search_workers.find_place()
     print(
         f"Searching ({arguments.tuner}) for the best {base.monitor} on the clips of {arguments.data}, "
-        f"{arguments.max_trials} trials of {base.epochs} epochs at most.",
+        f"{arguments.max_trials} trials of {base.epochs} epochs at most{_as_what(place)}.",
         flush=True,
     )
     # TensorFlow takes its time to load: only now, with flags and settings checked.
@@ -51,32 +60,44 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from deepfake_tf.tuning import Standing, tune
+    from deepfake_tf import tuning
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(stderr=True)) as bar:
-        trials = bar.add_task("trials", total=arguments.max_trials, best="")
-        trial = bar.add_task("loading clips", total=None, best="")
+        trials = bar.add_task("trials", total=None if place.is_worker else arguments.max_trials, best="")
+        trial = bar.add_task("waiting for workers" if place.is_chief else "loading clips", total=None, best="")
 
-        def show(at: Standing) -> None:
+        def show(at: tuning.Standing) -> None:
             best = "" if at.best is None else f"best {base.monitor} {at.best:.3f}"
             bar.update(trials, completed=at.num_finished, best=f"{best}  {at.num_failed} failed".strip())
             if at.training:
-                epoch = f"trial {at.num_finished + 1}, epoch {at.training.epoch}/{at.training.num_epochs}"
+                epoch = f"trial {at.trial}, epoch {at.training.epoch}/{at.training.num_epochs}"
                 bar.update(trial, description=epoch, completed=at.training.step, total=at.training.num_steps)
 
-        run = tune(arguments.data, arguments.out, base, search=search, on_progress=show)
-    print_summary(run, arguments)
+        if place.is_worker:
+            tuning.tune_as_worker(arguments.data, arguments.out, base, search=search, on_progress=show)
+        else:
+            run = tuning.tune(arguments.data, arguments.out, base, search=search, on_progress=show)
+    if place.is_worker:
+        print(f"No trial is left. The chief writes what was found to {arguments.out}")
+    else:
+        print_summary(run, arguments)
     return command.DONE
+
+
+def _as_what(place: search_workers.Place) -> str:
+    if place.is_chief:
+        return f", by workers that ask {place.address}"
+    return f", as {place.name}, for the chief at {place.address}" if place.is_worker else ""
 
 
 def print_summary(run: dict, arguments: argparse.Namespace) -> None:
     result = run["result"]
     print(f"{result['num_trials']} trials, {result['num_failed']} failed")
     print(f"Best {result['monitor']}: {result['best']:.4f}, in {arguments.out / result['best_run']}, with")
-    for name in DRAWN:
+    for name in dict.fromkeys([*DRAWN, *(name for name in result["identity"]["search"]["space"] if "." not in name)]):
         print(f"  {name:<18}{run['settings'][name]}")
-    print(f"All trials are in {arguments.out / 'trials.csv'}")
+    print(f"All trials are in {arguments.out / 'trials.csv'}, and with pictures in {arguments.out / 'search.html'}")
     print(f"Train with: python -m pipelines.train {arguments.data} --out RUN --settings {arguments.out / 'run.json'}")
 
 

@@ -40,11 +40,12 @@ TABLE = [
             "verdict",
             "versions",
         ],
-        *["calibration", "decision", "delong"],
+        *["calibration", "decision", "delong", "search_settings", "search_workers"],
         *["timing", "batch_buffers", "frame_windows"],
     ],
     [
         "figures",
+        "search_importance",
         "heat_map",
         "degradations",
         "extraction",
@@ -58,7 +59,7 @@ TABLE = [
     ],
     ["runners", "clip_table", "sampling", "pixel_cache", "loading", "blended_data"],
     [
-        *["dataset", "backbones", "heads", "model", "zoo"],
+        *["accelerators", "dataset", "backbones", "heads", "model", "zoo"],
         *["fitted", "standardise", "classifiers", "reductions", "probe_settings", "embeddings", "probe_model"],
     ],
     [
@@ -77,7 +78,7 @@ TABLE = [
         ],
     ],
     [
-        *["tuning", "crossval", "synthetic"],
+        *["search_space", "search_oracles", "search_report", "tuning", "crossval", "synthetic"],
         *["probe_data", "probe_cells", "probe_scores", "probe_table", "probe_report", "probe", "probe_matrix"],
     ],
 ]

@@ -14,7 +14,6 @@ from deepfake_tf.settings import (
     MONITORS,
     RUN_VERSION,
     ModelSettings,
-    SearchSettings,
     TrainSettings,
     add_flags,
     from_flags,
@@ -70,23 +69,6 @@ def test_unknown_settings_are_refused():
         TrainSettings.from_json({"optimiser": "adam"})
     with pytest.raises(ConfigError, match="depth"):
         ModelSettings.from_json({"depth": 3})
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"tuner": "guess"},
-        {"max_trials": 0},
-        {"heads": ()},
-        {"backbones": ("nope",)},
-        {"batch_sizes": (0, 8)},
-        {"learning_rate": (1e-2, 1e-3)},
-        {"learning_rate": (0.0, 1e-3)},
-    ],
-)
-def test_wrong_search_settings_are_refused(wrong):
-    with pytest.raises(ConfigError):
-        SearchSettings(**wrong)
 
 
 def test_flags_go_before_the_file_and_the_file_before_defaults():

@@ -4,17 +4,19 @@ import csv
 import dataclasses
 import json
 
+import keras
 import keras_tuner
 import pytest
 import tensorflow as tf
 
-from deepfake_tf import plugins, runs, training, tuning
+from deepfake_tf import plugins, runs, search_report, search_space, training, tuning
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
-from deepfake_tf.settings import TUNERS, SearchSettings, TrainSettings, read_settings
+from deepfake_tf.search_settings import TUNERS, Between, SearchSettings
+from deepfake_tf.settings import TrainSettings, read_settings
 from tests.clips_of_squares import both_classes, write_data
 
 BASE = TrainSettings(epochs=1, seed=4, patience=0)
-SEARCH = SearchSettings(tuner="random", max_trials=3, recipes=("none",), batch_sizes=(4, 8))
+SEARCH = SearchSettings(tuner="random", max_trials=3, recipes=("none",), space={"batch_size": (4, 8)})
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,9 @@ def trainings(monkeypatch):
         return {"result": {"metrics": {settings.monitor: value_of(settings)}}}
 
     monkeypatch.setattr(training, "train", train)
+    # Both take longer than all else here.
+    monkeypatch.setattr(search_report, "write", lambda *_: None)
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: None)
     return seen
 
 
@@ -77,7 +82,8 @@ def test_every_trial_has_a_row(data, tmp_path, trainings):
 
 @pytest.mark.parametrize("tuner", TUNERS)
 def test_every_tuner_stays_in_the_space_and_keeps_to_its_trials(data, tmp_path, trainings, tuner):
-    search = dataclasses.replace(SEARCH, tuner=tuner, max_trials=4, heads=("mean",), learning_rate=(1e-3, 2e-3))
+    space = {"batch_size": (4, 8), "learning_rate": Between(1e-3, 2e-3)}
+    search = dataclasses.replace(SEARCH, tuner=tuner, max_trials=4, heads=("mean",), space=space)
     run = tuning.tune(data, tmp_path, dataclasses.replace(BASE, epochs=3), search=search)
     assert len(trainings) == run["result"]["num_trials"] == 4
     for settings in trainings:
@@ -211,7 +217,7 @@ def test_progress_counts_trials_and_names_the_best(data, tmp_path, trainings):
 def test_settings_of_a_plugin_are_only_searched_where_it_is_chosen():
     hp = keras_tuner.HyperParameters()
     hp.Fixed("head", "mean")
-    settings = tuning.settings_of(hp, BASE, dataclasses.replace(SEARCH, heads=("lstm", "mean")))
+    settings = search_space.draw(hp, BASE, dataclasses.replace(SEARCH, heads=("lstm", "mean")))
     assert settings.head_settings == {}
     assert not [name for name in hp.values if name.startswith("lstm/")]
 
@@ -228,7 +234,9 @@ def test_the_whole_space_is_known_from_the_start(data, tmp_path, trainings):
 @pytest.mark.slow
 def test_a_real_search_finds_a_run_that_can_be_used(data, tmp_path):
     base = dataclasses.replace(BASE, epochs=3)
-    search = SearchSettings(tuner="hyperband", max_trials=8, heads=("mean",), recipes=("none",), batch_sizes=(4,))
+    search = SearchSettings(
+        tuner="hyperband", max_trials=8, heads=("mean",), recipes=("none",), space={"batch_size": (4,)}
+    )
     seen = []
     run = tuning.tune(data, tmp_path, base, search=search, on_progress=seen.append)
     model, best = runs.load_run(tmp_path / run["result"]["best_run"])
