@@ -13,6 +13,7 @@ from deepfake_tf import squares
 from deepfake_tf.faces import Detection
 from deepfake_tf.frames import Frame
 from deepfake_tf.schema import ClipSpec
+from deepfake_tf.tracks import Look, look_of
 
 _SUBSAMPLING = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -30,11 +31,13 @@ class Crop:
         jpeg: the picture, RGB [H, W, 3].
         keypoints_px: float32 [6, 2], x and y in the crop.
         sharpness: variance of the Laplacian, in squared grey levels.
+        look: what tells faces apart from frame to frame; see tracks.py.
     """
 
     jpeg: bytes
     keypoints_px: NDArray[np.float32]
     sharpness: float
+    look: Look
 
 
 def cut_crop(picture: Frame | NDArray[np.uint8], detection: Detection, spec: ClipSpec) -> Crop:
@@ -57,6 +60,7 @@ def cut_crop(picture: Frame | NDArray[np.uint8], detection: Detection, spec: Cli
         jpeg=encode_jpeg(crop, spec),
         keypoints_px=keypoints.astype(np.float32),
         sharpness=float(cv2.meanStdDev(edges)[1].item() ** 2),
+        look=look_of(crop),
     )
 
 

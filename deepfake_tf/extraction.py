@@ -245,9 +245,9 @@ class _Run:
     def _keep(self, frame: Frame, detections: list[Detection]) -> None:
         """Links the faces to tracks and cuts them out at once: frames are too large to be kept."""
         with self._timed("crops"):
-            numbers = self._linker.add(frame.index, frame.timestamp_us, detections)
-            for track, detection in zip(numbers, detections, strict=True):
-                self._crops[track, frame.index] = crops.cut_crop(frame, detection, self._spec)
+            cut = [crops.cut_crop(frame, one, self._spec) for one in detections]
+            numbers = self._linker.add(frame.index, frame.timestamp_us, detections, [one.look for one in cut])
+            self._crops |= {(track, frame.index): crop for track, crop in zip(numbers, cut, strict=True)}
         self._timestamps_us[frame.index] = frame.timestamp_us
 
     def _made(self, placed: list[clips.ClipIndices], *, num_wanted: int) -> tuple[Clip, ...]:

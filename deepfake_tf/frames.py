@@ -4,7 +4,6 @@ Most videos store full-size luma and half-size chroma in 8 bits. Of these, what 
 first and becomes RGB last; other kinds of pictures become RGB whole, by FFmpeg.
 """
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -68,14 +67,13 @@ class Frame:
         return _turn(self._standard_range(self._stored), self._matrix)
 
     def shrunken(self, longer_side_px: int) -> NDArray[np.uint8]:
-        """Returns the frame halved until its longer side is at most this long, uint8 RGB [h, w, 3]."""
-        times = max(0, math.ceil(math.log2(max(self._stored_size) / longer_side_px)))
+        """Returns the frame with its longer side at most this long, uint8 RGB [h, w, 3]."""
+        scale = min(1.0, longer_side_px / max(self._stored_size))
+        width, height = (max(1, round(side * scale)) for side in self._stored_size)
         if self._planes is None:
-            width, height = (squares.halved_length(side, times) for side in self._stored_size)
             return _turn(self._standard_range(self._convert(width, height)), self._matrix)
-        luma = squares.halved(self._planes.luma, times)
-        chroma = [squares.halved(one, max(0, times - 1)) for one in self._planes.chroma]
-        return _turn(_to_rgb(luma, chroma, self._planes.rgb_matrix), self._matrix)
+        planes = [squares.shrink(one, width, height) for one in (self._planes.luma, *self._planes.chroma)]
+        return _turn(_to_rgb(planes, self._planes.rgb_matrix), self._matrix)
 
     def square(self, left: int, top: int, side: int, size_px: int) -> NDArray[np.uint8]:
         """Returns a square of the frame as displayed, resized, uint8 RGB [size_px, size_px, 3].
@@ -91,9 +89,11 @@ class Frame:
             cut = self._standard_range(squares.cut_square(self._stored, left, top, side, size_px))
         else:
             half = (left // 2, top // 2, max(1, side // 2))
-            luma = squares.cut_square(self._planes.luma, left, top, side, size_px)
-            chroma = [squares.cut_square(one, *half, size_px) for one in self._planes.chroma]
-            cut = _to_rgb(luma, chroma, self._planes.rgb_matrix)
+            planes = [
+                squares.cut_square(self._planes.luma, left, top, side, size_px),
+                *(squares.cut_square(one, *half, size_px) for one in self._planes.chroma),
+            ]
+            cut = _to_rgb(planes, self._planes.rgb_matrix)
         return _turn(cut, self._matrix)
 
     @cached_property
@@ -156,10 +156,8 @@ def display_matrix(picture: av.VideoFrame) -> DisplayMatrix:
     return a, b, c, d
 
 
-def _to_rgb(luma: NDArray[np.uint8], chroma: list[NDArray[np.uint8]], matrix: NDArray[np.float32]) -> NDArray[np.uint8]:
-    size = (luma.shape[1], luma.shape[0])
-    fitting = [one if one.shape == luma.shape else cv2.resize(one, size) for one in chroma]
-    return np.asarray(cv2.transform(cv2.merge([luma, *fitting]), matrix), np.uint8)
+def _to_rgb(planes: list[NDArray[np.uint8]], matrix: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.transform(cv2.merge(planes), matrix), np.uint8)
 
 
 def _turns(matrix: DisplayMatrix) -> tuple[bool, bool, bool]:

@@ -31,19 +31,18 @@ def cut_square(pixels: Pixels, left: int, top: int, side: int, size_px: int) -> 
     return _resize(_region(pixels, left, top, side), size_px)
 
 
-def halved(pixels: Pixels, times: int) -> Pixels:
-    """Returns a picture with its sides halved so many times (rounded, at least 1), each pixel the mean over an area."""
-    for _ in range(times):
-        height, width = (halved_length(side, 1) for side in pixels.shape[:2])
-        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
-    return pixels
+def shrink(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Returns a whole picture at another size: halved by means over areas, and the rest of the way between pixels."""
+    while pixels.shape[1] >= 2 * width and pixels.shape[0] >= 2 * height:
+        pixels = _halved(pixels)
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def halved_length(length: int, times: int) -> int:
-    """Returns how long a side is after it was halved so many times."""
-    for _ in range(times):
-        length = max(1, round(length / 2))
-    return length
+def _halved(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    return np.asarray(cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
 
 
 def _region(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
@@ -61,7 +60,7 @@ def _region(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
 def _resize(square: Pixels, size_px: int) -> Pixels:
     # Halving is exact and fast; by other ratios the mean over areas takes ten times as long, for every pixel it reads.
     while halves(square.shape[0], size_px) and square.shape[0] % 2 == 0:
-        square = halved(square, 1)
+        square = _halved(square)
     # Averaging when it shrinks keeps fine detail from turning into patterns.
     method = cv2.INTER_AREA if size_px < square.shape[0] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(square, (size_px, size_px), interpolation=method))

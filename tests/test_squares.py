@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_tf.squares import cut_square, halved, halved_length
+from deepfake_tf.squares import cut_square, shrink
 
 
 def where(height=40, width=60):
@@ -32,10 +32,13 @@ def test_shrinking_takes_the_mean_over_areas():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     means = noise.reshape(16, 4, 16, 4).mean((1, 3))
     assert np.abs(cut_square(noise, 0, 0, 64, 16) - means).max() <= 1
-    assert np.abs(halved(noise, 2) - means).max() <= 1
+    assert np.abs(shrink(noise, 16, 16) - means).max() <= 1
 
 
-@pytest.mark.parametrize(("length", "times", "expected"), [(1920, 2, 480), (1081, 1, 540), (3, 1, 2), (1, 5, 1)])
-def test_sides_are_halved_but_never_to_nothing(length, times, expected):
-    assert halved_length(length, times) == expected
-    assert halved(np.zeros((length, 2), np.uint8), times).shape[0] == expected
+@pytest.mark.parametrize("size", [(480, 270), (300, 400), (1, 1), (961, 541), (1920, 1080), (2000, 1100)])
+def test_a_picture_is_shrunk_to_the_size_asked_for(size):
+    slope = np.linspace(0, 255, 1920, dtype=np.float32).astype(np.uint8)[None].repeat(1080, 0)
+    found = shrink(slope, *size)
+    assert found.shape == (size[1], size[0])
+    middles = (np.arange(size[0]) + 0.5) / size[0] * 255
+    assert np.abs(found[0] - middles).max() <= 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_tf.faces import Detection
-from deepfake_tf.tracks import TrackLinker, apart, follow, tracks_to_keep
+from deepfake_tf.tracks import TrackLinker, alike, apart, follow, look_of, tracks_to_keep
 
 
 def face(x, y=100, size=50, confidence=0.9):
@@ -52,6 +52,36 @@ def test_jump_at_a_cut_begins_a_track():
 def test_face_that_was_hidden_comes_back_to_its_track():
     linker, _ = link([[face(100)], [], [], [face(115)]])
     assert [sorted(track.detections) for track in linker.tracks] == [[0, 3]]
+
+
+def crop(seed):
+    return np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+
+
+def test_looks_are_compared_whatever_the_light():
+    dark = (crop(0) // 2 + 20).astype(np.uint8)
+    assert alike(look_of(crop(0)), look_of(dark)) > 0.99
+    assert abs(alike(look_of(crop(0)), look_of(crop(1)))) < 0.4
+    assert alike(look_of(np.zeros((8, 8, 3), np.uint8)), look_of(crop(0))) == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "size", "num_tracks"),
+    [(crop(0), 50, 1), (crop(1), 50, 2), (crop(0), 120, 2)],
+)
+def test_face_that_went_far_keeps_its_track_if_it_looks_the_same(other, size, num_tracks):
+    linker = TrackLinker()
+    linker.add(0, 0, [face(100)], [look_of(crop(0))])
+    linker.add(1, 40_000, [face(900, size=size)], [look_of(other)])
+    assert len(linker.tracks) == num_tracks
+
+
+def test_of_two_faces_the_one_that_looks_the_same_is_followed_but_place_comes_first():
+    linker = TrackLinker()
+    first, second = look_of(crop(0)), look_of(crop(1))
+    assert linker.add(0, 0, [face(100), face(300)], [first, second]) == [0, 1]
+    assert linker.add(1, 40_000, [face(600), face(900)], [second, first]) == [1, 0]
+    assert linker.add(2, 80_000, [face(600), face(900)], [first, second]) == [1, 0]
 
 
 def test_reach_grows_with_time():
