@@ -27,6 +27,7 @@ def draw_all(results: Mapping[str, Any]) -> bytes:
         one.set_title(curve["title"])
     for one in axes[len(curves) :]:
         one.set_visible(False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figures.to_png(figure)
 
 
@@ -38,8 +39,9 @@ def draw_curve(curve: Mapping[str, Any], clean: Mapping[str, Any]) -> "Figure":
         curve: one of robustness.json.
         clean: the point of the videos as they are.
     """
-    figure = figures.new_figure(5.2, 3.4)
+    figure = figures.new_figure(5.2, 3.6)
     _draw(figure.subplots(), curve, clean)
+    figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
     return figure
 
 
@@ -66,7 +68,6 @@ def _draw(axes: "Axes", curve: Mapping[str, Any], clean: Mapping[str, Any]) -> N
     axes.set_xlabel(f"{curve['title']}: {curve['unit']}")
     axes.set_ylabel("AUC, or score in [0, 1]")
     axes.grid(axis="y", linewidth=0.7)
-    axes.legend(loc="lower left", fontsize=8)
 
 
 def _value(value: float | None) -> float:

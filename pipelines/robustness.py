@@ -80,8 +80,10 @@ def print_table(results: dict) -> None:
     _add(table, "as they are", "", results["clean"])
     for curve in results["curves"]:
         table.add_section()
-        for label, point in curve["points"].items():
-            _add(table, f"{curve['title']} ({curve['unit']})", label, point)
+        for number, (label, point) in enumerate(curve["points"].items()):
+            # A row that goes on with the one above says what the strengths are.
+            title = (curve["title"], f"  {curve['unit']}", "")[min(number, 2)]
+            _add(table, title, label, point)
     Console(width=120 if not sys.stdout.isatty() else None).print(table)
 
 
@@ -93,7 +95,8 @@ def _add(table: "Table", title: str, label: str, point: dict) -> None:
 
 
 def _text(value: float | None, form: str = ".3f") -> str:
-    return "-" if value is None else format(value, form)
+    # Adding 0 makes 0 of -0.
+    return "-" if value is None else format(round(value, 3) + 0.0, form)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
