@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deepfake_tf import dataset, verdict
 from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import TrainingError
-from deepfake_tf.schema import Calibration
+from deepfake_tf.schema import INPUT_CLIPS, Calibration
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class VideoScores:
         logits: float64 [V], joined, not calibrated.
         scores: float64 [V] in [0, 1], calibrated.
         num_clips: int64 [V].
+        track_logits: of each video, each track's logit by its number, joined, not calibrated.
     """
 
     video_ids: tuple[str, ...]
@@ -35,6 +36,7 @@ class VideoScores:
     logits: NDArray[np.float64]
     scores: NDArray[np.float64]
     num_clips: NDArray[np.int64]
+    track_logits: tuple[dict[int, float], ...]
 
 
 def predict_logits(
@@ -58,6 +60,9 @@ def predict_logits(
     Raises:
         TrainingError: a logit is not a finite number.
     """
+    if num_frames := model.input[INPUT_CLIPS].shape[1]:
+        # A model of fewer frames than are stored judges the middle ones.
+        clips = clips.with_num_frames(num_frames)
     total = clips.num_batches(batch_size)
     report = on_progress or (lambda done, of: None)
     callback = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda step, logs: report(step + 1, total))
@@ -72,9 +77,12 @@ def predict_logits(
     return logits
 
 
-def clip_scores(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns P(fake) in [0, 1] of each clip by itself, not calibrated; float64 [N]."""
-    return np.array([verdict.score(float(logit)) for logit in logits])
+def clip_scores(
+    logits: NDArray[np.float64],
+    calibration: Calibration = Calibration(),  # noqa: B008 (frozen)
+) -> NDArray[np.float64]:
+    """Returns P(fake) in [0, 1] of each clip by itself; float64 [N]."""
+    return np.array([verdict.score(float(logit), calibration) for logit in logits])
 
 
 def join_videos(
@@ -89,19 +97,27 @@ def join_videos(
     Args:
         clips: N clips.
         logits: float64 [N], as `predict_logits` gives them.
-        joining: name of the rule, one of verdict.JOINING_RULES.
+        joining: name of the rule, one of schema.JOINING_RULES.
         calibration: from joined logit to score.
     """
-    rows: dict[str, list[int]] = {}
-    for row, video_id in enumerate(clips.video_ids):
-        rows.setdefault(video_id, []).append(row)
+    rows = rows_by_video(clips)
     first = [own[0] for own in rows.values()]
-    joined = np.array([verdict.join(logits[own], clips.track_ids[own].tolist(), joining)[0] for own in rows.values()])
+    joined = [verdict.join(logits[own], clips.track_ids[own].tolist(), joining) for own in rows.values()]
+    video_logits = np.array([logit for logit, _ in joined])
     return VideoScores(
         video_ids=tuple(rows),
         labels=clips.labels[first],
         groups=tuple(clips.groups[row] for row in first),
-        logits=joined,
-        scores=np.array([verdict.score(float(logit), calibration) for logit in joined]),
+        logits=video_logits,
+        scores=np.array([verdict.score(float(logit), calibration) for logit in video_logits]),
         num_clips=np.array([len(own) for own in rows.values()]),
+        track_logits=tuple(tracks for _, tracks in joined),
     )
+
+
+def rows_by_video(clips: ClipTable) -> dict[str, list[int]]:
+    """Returns the numbers of each video's clips by its id, in the order of the table."""
+    rows: dict[str, list[int]] = {}
+    for row, video_id in enumerate(clips.video_ids):
+        rows.setdefault(video_id, []).append(row)
+    return rows

@@ -240,7 +240,7 @@ class _Demo:
 
             report = evaluate(self.run_dir, self.clips_dir, "test", self.report_dir, on_progress=tell)
             videos = report["videos"]
-            auc, (low, high) = videos["metrics"]["roc_auc"], videos["roc_auc_interval"]
+            auc, (low, high) = videos["metrics"]["roc_auc"], videos["intervals"]["roc_auc"]
             self.screen.say(f"{videos['num_real']} real and {videos['num_fake']} fake in {videos['num_groups']} groups")
             if auc is None:
                 self.screen.say("AUC is not defined: the held-out videos are of one class")

@@ -14,6 +14,9 @@ def build_parser() -> command.Parser:
     parser.add_argument("run", type=Path, help="folder of a finished run, made by pipelines.train")
     parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
     parser.add_argument("--split", choices=SPLITS, default="test", help="whose videos to score")
+    parser.add_argument(
+        "--by", nargs="+", default=[], metavar="COLUMN", help="columns of the manifest to measure by, beside the usual"
+    )
     parser.add_argument("--out", type=Path, default=argparse.SUPPRESS, help="folder of the report (default: in RUN)")
     return parser
 
@@ -35,6 +38,7 @@ def work(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.split,
             out_dir,
+            by=arguments.by,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print_summary(report)
@@ -43,15 +47,33 @@ def work(arguments: argparse.Namespace) -> int:
 
 
 def print_summary(report: dict) -> None:
-    coverage, videos, clips = report["coverage"], report["videos"], report["clips"]
+    coverage, videos, chosen = report["coverage"], report["videos"], report["decision"]
     print(f"{coverage['num_judged']} of {coverage['num_videos']} videos judged", end="")
     print("".join(f", {count} {outcome or 'not extracted'}" for outcome, count in coverage["refused"].items()))
-    print(f"  {'':<12}{'videos':>8}{'clips':>8}")
+    print(
+        f"clips joined by {chosen['joining']}, calibration {chosen['calibration']['method']}, threshold "
+        f"{videos['threshold']:.3f}, {coverage['num_inconclusive']} videos within {videos['band']:.3f} of it INCONCLUSIVE"
+    )
+    print(f"  {'':<20}{'videos':>8}  {'95 % interval':<16}{'faces':>8}{'clips':>8}")
     for name, value in videos["metrics"].items():
-        print(f"  {name:<12}{_text(value):>8}{_text(clips['metrics'][name]):>8}")
-    low, high = videos["roc_auc_interval"]
-    if low is not None:
-        print(f"  video AUC 95 % interval over groups: {low:.3f} to {high:.3f}")
+        others = "".join(f"{_text(report[level]['metrics'][name]):>8}" for level in ("tracks", "clips"))
+        print(f"  {name:<20}{_text(value):>8}  {_interval(videos['intervals'][name]):<16}{others}")
+    for name, note in videos["notes"].items():
+        print(f"  {name}: {note}")
+    for column, slices in report["by"].items():
+        print(f"  video AUC by {column}")
+        for one in slices:
+            auc, interval = one["metrics"]["roc_auc"], _interval(one["intervals"]["roc_auc"])
+            counts = f"{one['num_real']} real, {one['num_fake']} fake"
+            print(f"    {one['value']:<18}{_text(auc):>8}  {interval:<16}  {counts}, {_judged(one['coverage'])}")
+
+
+def _judged(coverage: dict | None) -> str:
+    return "" if coverage is None else f"{coverage['num_judged']} of {coverage['num_videos']} judged"
+
+
+def _interval(ends: list) -> str:
+    return "" if ends[0] is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _text(value: float | None) -> str:

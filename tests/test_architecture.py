@@ -57,7 +57,7 @@ TABLE = [
         "predictors",
         "detector",
     ],
-    ["runners", "clip_table", "sampling", "pixel_cache", "loading", "blended_data"],
+    ["runners", "clip_table", "sampling", "pixel_cache", "loading", "face_sizes", "blended_data"],
     [
         *["accelerators", "dataset", "backbones", "heads", "model", "zoo"],
         *["fitted", "standardise", "classifiers", "reductions", "probe_settings", "embeddings", "probe_model"],

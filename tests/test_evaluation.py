@@ -3,13 +3,16 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 import sklearn.metrics
 
-from deepfake_tf import evaluation, training
+from deepfake_tf import decision, evaluation, training
+from deepfake_tf.decision import Decision
 from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.schema import Calibration
 from deepfake_tf.settings import TrainSettings
 from tests.clips_of_squares import SPEC, both_classes, write_data
 
@@ -85,7 +88,7 @@ def test_metrics_are_those_of_the_tables(evaluated, level, table):
     assert found["log_loss"] == pytest.approx(sklearn.metrics.log_loss(labels, scores))
     assert found["accuracy"] == pytest.approx(np.mean((scores >= 0.5) == labels))
     assert report[level]["confusion"] == sklearn.metrics.confusion_matrix(labels, scores >= 0.5).tolist()
-    low, high = report[level]["roc_auc_interval"]
+    low, high = report[level]["intervals"]["roc_auc"]
     assert low <= found["roc_auc"] <= high
 
 
@@ -94,6 +97,7 @@ def test_coverage_counts_the_labelled_videos_of_the_split(evaluated):
         "num_videos": 9,
         "num_judged": 8,
         "share_judged": pytest.approx(8 / 9),
+        "num_inconclusive": 0,
         "refused": {"NO_FACE": 1},
     }
 
@@ -124,7 +128,9 @@ def test_one_class_is_reported_without_what_is_not_defined(run_dir, tmp_path):
     data = write_data(tmp_path / "data", {"test": [("a", 0), ("b", 0)]})
     report = evaluation.evaluate(run_dir, data, "test", tmp_path / "out")
     assert report["videos"]["metrics"]["roc_auc"] is None
-    assert report["videos"]["roc_auc_interval"] == [None, None]
+    assert report["videos"]["intervals"]["roc_auc"] == [None, None]
+    assert report["videos"]["notes"]["roc_auc"] == "needs reals and fakes; there is one class only"
+    assert report["videos"]["roc"] == {"fpr": [], "tpr": [], "thresholds": []}
     assert "one class only" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -147,7 +153,77 @@ def test_clips_made_in_another_way_are_refused(run_dir, tmp_path, change, refuse
         assert evaluation.evaluate(run_dir, data, "test", tmp_path / "out")["coverage"]["num_judged"] == 2
 
 
-def test_confusion_counts_rows_as_truth():
-    labels = np.array([0, 0, 0, 1, 1])
-    scores = np.array([0.1, 0.2, 0.5, 0.49, 0.9])
-    assert evaluation.confusion(labels, scores) == [[2, 1], [1, 1]]
+def test_a_method_is_held_against_all_reals_and_a_column_of_all_against_its_own(evaluated):
+    by = evaluated[1]["by"]
+    (square,) = by["method"]
+    assert (square["value"], square["against"]) == ("square", "all reals")
+    assert (square["num_real"], square["num_fake"]) == (4, 4)
+    # The fake that gave no clips counts against the method's coverage.
+    assert square["coverage"] | {"num_videos": 5, "num_judged": 4, "refused": {"NO_FACE": 1}} == square["coverage"]
+    # One context says nothing by itself.
+    assert "context" not in by
+
+
+def test_a_column_is_measured_on_request(data, run_dir, tmp_path):
+    report = evaluation.evaluate(run_dir, data, "test", tmp_path / "out", by=["context"])
+    (indoors,) = report["by"]["context"]
+    assert (indoors["value"], indoors["against"], indoors["num_real"], indoors["num_fake"]) == ("indoors", "own", 4, 4)
+    assert indoors["metrics"] == report["videos"]["metrics"]
+    with pytest.raises(ConfigError, match="no column 'light'. It has: method, .*context"):
+        evaluation.evaluate(run_dir, data, "test", tmp_path / "other", by=["light"])
+
+
+def test_the_command_makes_the_report_again(data, run_dir, evaluated):
+    command = evaluated[1]["command"].split()
+    assert command[:5] == ["python", "-m", "pipelines.evaluate", str(run_dir), str(data)]
+    assert command[5:] == ["--split", "test", "--out", str(evaluated[0])]
+
+
+def test_a_report_of_an_older_format_is_refused_with_advice(data, run_dir, evaluated, tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps({**evaluated[1], "format_version": 1}))
+    with pytest.raises(ConfigError, match="version 1; this program writes version 2. Delete the folder"):
+        evaluation.evaluate(run_dir, data, "test", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def calibrated(data, run_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibrated") / "run"
+    shutil.copytree(run_dir, folder)
+    chosen = Decision("max_track", Calibration(0.5, 0.25), threshold=0.55, band=0.02)
+    decision.write(folder, json.loads((folder / "run.json").read_text()), chosen, {"goal": "a test"})
+    return chosen, evaluation.evaluate(folder, data, "test", folder / "calibrated"), folder
+
+
+def test_answers_are_made_as_the_runs_calibration_says(evaluated, calibrated):
+    chosen, report, folder = calibrated
+    assert report["decision"] == {**chosen.to_json(), "chosen_on": {"goal": "a test"}}
+    before, after = (rows_of(out / "video_scores.csv") for out in (evaluated[0], folder / "calibrated"))
+    clips = rows_of(folder / "calibrated" / "clip_scores.csv")
+    tracks = rows_of(folder / "calibrated" / "track_scores.csv")
+    for old, new in zip(before, after, strict=True):
+        if new["outcome"] != "OK":
+            assert (new["score"], new["verdict"]) == ("", "")
+            continue
+        # One face a video: its track's logit, the mean of its clips, is the video's.
+        assert float(new["logit"]) == pytest.approx(float(old["logit"]))
+        score = 1 / (1 + np.exp(-(0.5 * float(new["logit"]) + 0.25)))
+        assert float(new["score"]) == pytest.approx(score)
+        word = "INCONCLUSIVE" if abs(score - 0.55) < 0.02 else "FAKE" if score >= 0.55 else "REAL"
+        assert new["verdict"] == word
+        (track,) = [row for row in tracks if row["video_id"] == new["video_id"]]
+        assert (track["score"], track["num_clips"]) == (new["score"], "2")
+    assert float(clips[0]["score"]) == pytest.approx(1 / (1 + np.exp(-(0.5 * float(clips[0]["logit"]) + 0.25))))
+
+
+def test_calibration_leaves_the_auc_exactly(evaluated, calibrated):
+    for level in ("clips", "tracks", "videos"):
+        assert calibrated[1][level]["metrics"]["roc_auc"] == evaluated[1][level]["metrics"]["roc_auc"]
+        assert calibrated[1][level]["threshold"] == 0.55
+
+
+def test_an_evaluation_from_before_calibration_is_not_taken_for_one_after(data, calibrated, tmp_path):
+    _, report, folder = calibrated
+    old = {**report, "decision": {**report["decision"], "threshold": 0.5}}
+    (tmp_path / "report.json").write_text(json.dumps(old))
+    with pytest.raises(ConfigError, match="before the run was calibrated"):
+        evaluation.evaluate(folder, data, "test", tmp_path)

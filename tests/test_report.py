@@ -25,7 +25,7 @@ RESULTS = {
         "num_fake": 8,
         "num_groups": 8,
         "metrics": {"roc_auc": 0.8, "accuracy": 0.7},
-        "roc_auc_interval": [0.7, 0.9],
+        "intervals": {"roc_auc": [0.7, 0.9]},
         "confusion": [[6, 2], [2, 6]],
         "threshold": 0.5,
     },
@@ -34,7 +34,7 @@ RESULTS = {
         "num_fake": 4,
         "num_groups": 8,
         "metrics": {"roc_auc": 0.875, "accuracy": 0.75},
-        "roc_auc_interval": [0.6, 1.0],
+        "intervals": {"roc_auc": [0.6, 1.0]},
         "confusion": [[3, 1], [1, 3]],
         "threshold": 0.5,
     },
@@ -75,7 +75,7 @@ class Balance(html.parser.HTMLParser):
     ],
 )
 def test_the_page_begins_with_what_the_scores_show(auc, interval, says):
-    text = page(metrics={"roc_auc": auc, "accuracy": 0.75}, roc_auc_interval=interval)
+    text = page(metrics={"roc_auc": auc, "accuracy": 0.75}, intervals={"roc_auc": interval})
     assert says in text
     balance = Balance()
     balance.feed(text)
