@@ -2,6 +2,7 @@
 
     RUN/model.keras    the weights of the best epoch; of a probe, its frozen backbone's
     RUN/history.csv    one row an epoch
+    RUN/timing.json    where the time of loading went, by stage, since the training was last started
     RUN/probe.npz      of a probe, what was fitted on embeddings
     RUN/run.json       {format_version, kind, settings, environment, data, result}, written last: it marks the run
                        finished
@@ -32,6 +33,7 @@ from deepfake_tf.settings import RUN_VERSION, TrainSettings, read_run
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"
+TIMING_FILE = "timing.json"
 TRAINING = "training"
 """The "kind" in the run.json of a training; that of a probe is PROBE."""
 
@@ -95,13 +97,18 @@ def check_spec(run: Mapping[str, Any], found: ClipSpec, data_dir: Path | str) ->
     wrong = [
         f"{name} {have[name]} instead of {want[name]}"
         for name in want
-        if name not in _FREE_SETTINGS and have[name] != want[name]
+        if name not in _FREE_SETTINGS and have[name] != want[name] and not _has_more_frames(name, have, want)
     ]
     if wrong:
         raise ConfigError(
             f"The clips of {data_dir} were made in another way than those the model learned from: {', '.join(wrong)}. "
             "Extract the videos again with the model's settings."
         )
+
+
+def _has_more_frames(name: str, have: Mapping[str, Any], want: Mapping[str, Any]) -> bool:
+    """Whether it is only that more frames are stored than the model takes, which is no hindrance."""
+    return name == "num_frames" and have[name] > want[name]
 
 
 def find_finished(run_dir: Path, settings: TrainSettings, fingerprint: str) -> dict[str, Any] | None:

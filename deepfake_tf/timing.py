@@ -1,11 +1,15 @@
 """Where the time of a pipeline goes: seconds by stage, gathered from all threads, read at any moment."""
 
+import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
+
+from deepfake_tf import atomic
 
 _T = TypeVar("_T")
 
@@ -55,9 +59,22 @@ class Timing:
             for name, (count, seconds) in stages.items()
         }
 
+    def write(self, path: Path) -> None:
+        """Writes the snapshot as a JSON file."""
+        atomic.write_whole(path, (json.dumps(self.snapshot(), indent=2) + "\n").encode())
+
     def to_text(self) -> str:
         """Returns the snapshot as lines to print."""
-        return "\n".join(
-            f"{name:<10}{one['count']:>8.0f} x {one['each_ms']:>9.3f} ms = {one['total_sec']:>8.2f} s"
-            for name, one in self.snapshot().items()
-        )
+        return _text(self.snapshot())
+
+
+def read_text(path: Path) -> str:
+    """Returns the snapshot in a file that `write` made as lines to print; none if there is no such file."""
+    return _text(json.loads(path.read_text())) if path.is_file() else ""
+
+
+def _text(snapshot: Mapping[str, Mapping[str, float]]) -> str:
+    return "\n".join(
+        f"{name:<10}{one['count']:>8.0f} x {one['each_ms']:>9.3f} ms = {one['total_sec']:>8.2f} s"
+        for name, one in snapshot.items()
+    )

@@ -4,6 +4,7 @@ An epoch follows from the seed, the epoch's number and the state before it (see 
 from the history alone: that is what makes a run that was stopped and continued equal to one that was not.
 """
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +18,13 @@ from deepfake_tf import dataset, losses, metrics, optimizers, runs, scoring, tra
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.errors import DataError, TrainingError
 from deepfake_tf.history import Epoch, best_epoch, should_stop, write_history
+from deepfake_tf.loading import Loading
 from deepfake_tf.model import build_model, recompute_blocks
 from deepfake_tf.records import read_index
 from deepfake_tf.sampling import Sampling
 from deepfake_tf.schema import LABEL_NAMES, REAL
 from deepfake_tf.settings import TrainSettings
+from deepfake_tf.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def train(
     *,
     on_progress: OnProgress | None = None,
     keep_state: bool = False,
+    loading: Loading | None = None,
 ) -> dict[str, Any]:
     """Trains a model on the split "train" and chooses its best epoch on "val".
 
@@ -64,6 +68,7 @@ def train(
         settings: all that training is told.
         on_progress: called after each step and each epoch.
         keep_state: leave state.npz, so that a longer training can begin from here.
+        loading: how batches are made ready; what comes of the training does not depend on it.
 
     Returns:
         What run.json holds.
@@ -78,17 +83,24 @@ def train(
     finished = runs.find_finished(run_dir, settings, fingerprint)
     if finished:
         return finished
-    train_clips = labelled_clips(data_dir, "train", reals_are_enough=settings.blended_share == 1)
-    val_clips = labelled_clips(data_dir, "val")
+    clips = {
+        "train": labelled_clips(data_dir, "train", reals_are_enough=settings.blended_share == 1),
+        "val": labelled_clips(data_dir, "val"),
+    }
+    if settings.num_frames:
+        clips = {split: table.with_num_frames(settings.num_frames) for split, table in clips.items()}
     run_dir.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     identity = {"settings": settings.to_json(), "fingerprint": fingerprint}
-    history = _fit(train_clips, val_clips, run_dir, identity, settings=settings, on_progress=on_progress)
+    timing = Timing()
+    loading = dataclasses.replace(loading or Loading(), timing=timing)
+    history = _fit(clips, run_dir, identity, settings=settings, loading=loading, on_progress=on_progress)
     write_history(run_dir, history)
+    timing.write(run_dir / runs.TIMING_FILE)
     run = runs.write_run(
         run_dir,
         settings,
-        data=runs.describe_data(data_dir, {"train": train_clips, "val": val_clips}),
+        data=runs.describe_data(data_dir, clips),
         result={**_result(history, settings), "duration_sec": round(time.monotonic() - begin, 3)},
     )
     if not keep_state:
@@ -122,15 +134,16 @@ def labelled_clips(data_dir: Path | str, split: str, *, reals_are_enough: bool =
 
 
 def _fit(
-    train_clips: ClipTable,
-    val_clips: ClipTable,
+    clips: Mapping[str, ClipTable],
     run_dir: Path,
     identity: Mapping[str, Any],
     *,
     settings: TrainSettings,
+    loading: Loading,
     on_progress: OnProgress | None,
 ) -> list[Epoch]:
     """Runs the epochs that are left; returns the history of all."""
+    train_clips = clips["train"]
     keras.utils.set_random_seed(settings.seed)
     model = build_model(settings.model(train_clips.spec), precision=settings.precision)
     built = settings.model(train_clips.spec)
@@ -139,8 +152,10 @@ def _fit(
     if should_stop(history, settings):
         return history
     steps = train_clips.num_batches(settings.batch_size)
-    batches = dataset.for_training(train_clips, _sampling(settings, train_clips), first_batch=len(history) * steps)
-    epoch_end = _EpochEnd(model, val_clips, run_dir, identity, settings=settings, history=history)
+    batches = dataset.for_training(
+        train_clips, _sampling(settings, train_clips), first_batch=len(history) * steps, loading=loading
+    )
+    epoch_end = _EpochEnd(model, clips["val"], run_dir, identity, settings=settings, history=history)
     callbacks = [epoch_end, *([_ReportProgress(on_progress, settings.epochs, steps, history)] if on_progress else [])]
     with dataset.plain_errors():
         trainer.fit(

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def build_parser() -> command.Parser:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
     parser.add_argument("--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first")
     settings.add_flags(parser)
+    loading = parser.add_argument_group("loading", "How batches are made ready; the result does not depend on it.")
+    loading.add_argument("--threads", type=int, metavar="N", help="that make batches ready (default: as many as pay)")
+    loading.add_argument(
+        "--cache", default="", metavar="memory|FOLDER", help="keep decoded clips there, so that each is decoded once"
+    )
     return parser
 
 
@@ -32,9 +38,13 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from deepfake_tf import timing
+    from deepfake_tf.loading import Loading
+    from deepfake_tf.runs import TIMING_FILE
     from deepfake_tf.training import Progress as Standing
     from deepfake_tf.training import train
 
+    loading = Loading(num_threads=arguments.threads, cache=arguments.cache)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[metrics]}"), console=Console(stderr=True)) as bar:
         task = bar.add_task("loading clips", total=None, metrics="")
@@ -49,11 +59,14 @@ def work(arguments: argparse.Namespace) -> int:
                 metrics="  ".join(f"{name} {value:.3f}" for name, value in shown.items()),
             )
 
-        run = train(arguments.data, arguments.out, chosen, on_progress=show)
+        run = train(arguments.data, arguments.out, chosen, on_progress=show, loading=loading)
     result = run["result"]
     print(f"Best of {result['num_epochs']} epochs by {result['monitor']}: epoch {result['best_epoch']}")
     for name, value in result["metrics"].items():
         print(f"  {name:<16}{value:.4f}")
+    if told := timing.read_text(arguments.out / TIMING_FILE):
+        print("Time spent making batches ready, all threads together:")
+        print(textwrap.indent(told, "  "))
     print(f"The run is in {arguments.out}")
     return command.DONE
 

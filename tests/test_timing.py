@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from deepfake_tf.timing import Timing
+from deepfake_tf.timing import Timing, read_text
 
 
 def test_time_adds_up_over_threads():
@@ -23,6 +23,17 @@ def test_time_adds_up_over_threads():
     assert work["count"] == 200
     assert work["total_sec"] >= 0.2
     assert work["each_ms"] == pytest.approx(1000 * work["total_sec"] / 200)
+
+
+def test_a_written_snapshot_is_told_as_it_was(tmp_path):
+    timing = Timing()
+    with timing.stage("decode"):
+        time.sleep(0.01)
+    timing.write(tmp_path / "timing.json")
+    decode, elapsed = read_text(tmp_path / "timing.json").splitlines()
+    assert decode == timing.to_text().splitlines()[0]
+    assert elapsed.startswith("elapsed")
+    assert read_text(tmp_path / "nowhere.json") == ""
 
 
 def test_a_stage_that_fails_is_counted():

@@ -13,6 +13,7 @@ from deepfake_tf import records, runs, training
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.history import best_epoch, should_stop
+from deepfake_tf.loading import Loading
 from deepfake_tf.scoring import predict_logits
 from deepfake_tf.settings import MONITORS, TrainSettings
 from tests.clips_of_squares import SPEC, both_classes, write_data
@@ -97,7 +98,12 @@ def test_validation_is_log_loss_and_auc_by_arithmetic(data, finished):
 
 
 def test_nothing_is_left_of_the_way(finished):
-    assert sorted(path.name for path in finished[0].iterdir()) == ["history.csv", "model.keras", "run.json"]
+    assert sorted(path.name for path in finished[0].iterdir()) == [
+        "history.csv",
+        "model.keras",
+        "run.json",
+        "timing.json",
+    ]
 
 
 def test_progress_covers_every_step(finished):
@@ -111,6 +117,28 @@ def test_model_keras_opens_in_keras_alone(finished):
     model = keras.models.load_model(finished[0] / "model.keras")
     assert model.output_shape == (None,)
     assert not getattr(model, "optimizer", None)
+
+
+def test_how_batches_are_loaded_changes_nothing_and_where_the_time_went_is_told(data, finished, tmp_path):
+    timing = json.loads((finished[0] / "timing.json").read_text())
+    assert {"read", "decode", "augment", "elapsed"} <= set(timing)
+    loading = Loading(num_threads=1, cache=tmp_path / "cache")
+    run = training.train(data, tmp_path / "run", SETTINGS, loading=loading)
+    assert run["result"]["metrics"] == finished[1]["result"]["metrics"]
+    for one, other in zip(weights_of(tmp_path / "run"), weights_of(finished[0]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    cached = json.loads((tmp_path / "run" / "timing.json").read_text())
+    assert cached["decode"]["count"] < timing["decode"]["count"]
+
+
+def test_a_model_of_fewer_frames_than_are_stored_learns_and_judges(data, tmp_path):
+    run = training.train(data, tmp_path / "run", dataclasses.replace(SETTINGS, epochs=1, num_frames=2))
+    assert run["data"]["clip_spec"]["num_frames"] == 2
+    model, _ = runs.load_run(tmp_path / "run")
+    clips = list_clips(data, ["val"])
+    assert model.input["clips"].shape[1] == 2
+    np.testing.assert_array_equal(predict_logits(model, clips), predict_logits(model, clips.with_num_frames(2)))
+    runs.check_spec(run, clips.spec, data)
 
 
 def test_a_finished_run_is_found_finished(data, finished):

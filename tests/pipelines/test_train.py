@@ -45,7 +45,17 @@ def test_train_says_what_it_will_do_and_what_came_of_it(data, run_dir, capsys):
     out = capsys.readouterr().out
     assert "small_cnn with mean" in out
     assert "Best of 2 epochs by val_loss" in out
+    assert "decode" in out
     assert str(run_dir) in out
+
+
+def test_how_batches_are_loaded_is_no_setting_of_the_run(data, run_dir, tmp_path, capsys):
+    loading = ["--threads", "1", "--cache", str(tmp_path / "cache")]
+    assert train.main([str(data), "--out", str(tmp_path / "run"), *TINY, *loading]) == command.DONE
+    first, second = (json.loads((path / "run.json").read_text()) for path in (run_dir, tmp_path / "run"))
+    assert first["settings"] == second["settings"]
+    assert first["result"]["metrics"] == second["result"]["metrics"]
+    assert list((tmp_path / "cache").iterdir())
 
 
 def test_settings_of_a_run_repeat_it(data, run_dir, tmp_path, capsys):
