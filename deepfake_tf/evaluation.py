@@ -33,16 +33,13 @@ from deepfake_tf.data_folder import read_failures
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry, read_manifest
 from deepfake_tf.records import read_index
-from deepfake_tf.runs import load_run
-from deepfake_tf.schema import LABEL_NAMES, ClipSpec
+from deepfake_tf.runs import check_spec, load_run
+from deepfake_tf.schema import LABEL_NAMES
 from deepfake_tf.score_tables import Row, ScoreTables, make_tables
 from deepfake_tf.verdict import Answer
 
 REPORT_VERSION = 2
 REPORT_FILE = "report.json"
-
-# How many clips a video gives may differ between training and evaluation; how a clip is made may not.
-_FREE_SETTINGS = {"clips_per_video", "clip_stride", "max_tracks"}
 
 
 def evaluate(
@@ -112,17 +109,7 @@ def check_data(run: Mapping[str, Any], data_dir: Path | str) -> str:
         ConfigError: its clips were made in another way than those the model learned from.
     """
     index = read_index(data_dir)
-    have, want = index.spec.to_json(), ClipSpec.from_json(run["data"]["clip_spec"]).to_json()
-    wrong = [
-        f"{name} {have[name]} instead of {want[name]}"
-        for name in want
-        if name not in _FREE_SETTINGS and have[name] != want[name]
-    ]
-    if wrong:
-        raise ConfigError(
-            f"The clips of {data_dir} were made in another way than those the model learned from: {', '.join(wrong)}. "
-            "Extract the videos again with the model's settings."
-        )
+    check_spec(run, index.spec, data_dir)
     return index.fingerprint()
 
 

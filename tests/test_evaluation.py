@@ -142,7 +142,13 @@ def test_a_split_without_labels_is_an_error_in_words(run_dir, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "refused"),
-    [({"margin": 0.5}, True), ({"num_frames": 5}, True), ({"clips_per_video": 9, "max_tracks": 1}, False)],
+    [
+        ({"margin": 0.5}, True),
+        ({"num_frames": 3}, True),
+        # The model's four frames are taken out of the middle.
+        ({"num_frames": 6}, False),
+        ({"clips_per_video": 9, "max_tracks": 1}, False),
+    ],
 )
 def test_clips_made_in_another_way_are_refused(run_dir, tmp_path, change, refused):
     data = write_data(tmp_path / "data", {"test": both_classes("x", 1)}, spec=dataclasses.replace(SPEC, **change))
