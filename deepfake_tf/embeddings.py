@@ -217,7 +217,8 @@ def _write_shard(path: Path, clips: ClipTable, features: NDArray[np.float32]) ->
 def _read_shard(path: Path, clips: ClipTable) -> NDArray[np.float32] | None:
     """Returns what a shard holds, or nothing if it is not there, damaged or of other clips."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # From memory: NumPy leaves a file open that it could not read.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return file["features"] if file["names"].tolist() == list(clips.example_ids) else None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

@@ -100,7 +100,8 @@ def read_arrays(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
     """
     parts: dict[str, dict[str, NDArray[Any]]] = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # From memory: NumPy leaves a file open that it could not read.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             for key in file.files:
                 part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file[key]

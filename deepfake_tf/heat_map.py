@@ -37,7 +37,7 @@ def draw(
     lines = max((text.count("\n") + 1 for own in texts or () for text in own), default=1)
     width = _MARGIN_INCHES[0] + _SQUARE_INCHES[0] * len(columns) + _INCHES_PER_LETTER * max(map(len, rows))
     height = _MARGIN_INCHES[1] + _SQUARE_INCHES[1] * lines**0.7 * len(rows) + 0.07 * max(map(len, columns))
-    figure = figures.new_figure(max(width, 4.5), height)
+    figure = figures.new_figure(max(width, 0.3 + _INCHES_PER_LETTER * len(title)), height)
     axes = figure.subplots()
     shown = [[float("nan") if value is None else value for value in own] for own in values]
     axes.set_facecolor("#eeeeee")
@@ -54,5 +54,5 @@ def draw(
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(title, fontsize=10, loc="left")
+    figure.suptitle(title, fontsize=10)
     return figures.to_png(figure)

@@ -79,7 +79,7 @@ def draw_best(results: Mapping[str, Any]) -> bytes:
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("AUC over videos, and 95 % interval over groups; dashed: guessing")
-    axes.legend(loc="lower left", fontsize=9)
+    figure.legend(loc="outside upper right", ncols=len(splits), fontsize=9)
     axes.set_title("Best on val first", fontsize=10, loc="left")
     return figures.to_png(figure)
 
