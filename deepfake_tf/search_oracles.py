@@ -140,10 +140,8 @@ class Hyperband(_Lasting, oracles.HyperbandOracle):
     Keras Tuner's own counts it as run: its bracket then never has enough results, and nothing of it goes on.
     """
 
-    def end_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Records how a trial ended, and gives the place of a failed one in a first round to another."""
-        super().end_trial(trial)
-        if self.trials[trial.trial_id].status == "FAILED":
-            for bracket in self._brackets:
-                bracket["rounds"][0] = [one for one in bracket["rounds"][0] if one["id"] != trial.trial_id]
-            self.save()
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Draws the values of a trial; the place of a failed one in a first round is free again."""
+        for bracket in self._brackets:
+            bracket["rounds"][0] = [one for one in bracket["rounds"][0] if self.trials[one["id"]].status != "FAILED"]
+        return super().populate_space(trial_id)

@@ -94,12 +94,12 @@ def check(base: TrainSettings, search: SearchSettings) -> None:
             close = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ConfigError(f"Nothing is drawn under the name {name!r}.{hint} Known: {', '.join(sorted(known))}.")
-    draw(keras_tuner.HyperParameters(), base, search)
     for name in sorted(_plain_settings(base) & set(search.space)):
         domain = search.space[name]
         for value in (domain.low, domain.high) if isinstance(domain, Between) else domain:
-            given: dict[str, Any] = {name: value}
+            given = {name: _as_kind_of(getattr(base, name), value, name)}
             dataclasses.replace(base, **given)
+    draw(keras_tuner.HyperParameters(), base, search)
 
 
 def _plain_settings(base: TrainSettings) -> set[str]:

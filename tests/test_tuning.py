@@ -2,14 +2,12 @@
 
 import csv
 import dataclasses
-import json
 
 import keras
-import keras_tuner
 import pytest
 import tensorflow as tf
 
-from deepfake_tf import plugins, runs, search_report, search_space, training, tuning
+from deepfake_tf import atomic, runs, search_report, training, tuning
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.search_settings import TUNERS, Between, SearchSettings
 from deepfake_tf.settings import TrainSettings, read_settings
@@ -211,24 +209,36 @@ def test_progress_counts_trials_and_names_the_best(data, tmp_path, trainings):
     assert seen[-1].best == pytest.approx(min(value_of(one) for one in trainings))
 
 
-# The space
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_killed_at_any_moment_a_search_ends_in_the_same_table(data, tmp_path, trainings, monkeypatch, tuner):
+    """Stops at every file that a search writes, one after the other, and goes on."""
+    # Fewer than Bayes' first random ones: what follows takes seconds a draw.
+    search = dataclasses.replace(SEARCH, tuner=tuner, max_trials=4 if tuner == "bayesian" else 8)
+    base = dataclasses.replace(BASE, epochs=3)
+    failing(monkeypatch, lambda number: number == 2, ConfigError("no such layout"))
+    tuning.tune(data, tmp_path / "whole", base, search=search)
+    write_whole, run_dir = atomic.write_whole, tmp_path / "stopped"
+    num_written = 0
+    for stop_at in range(1, 10**6):
+        num_written = 0
 
+        def write(path, content, stop_at=stop_at):
+            nonlocal num_written
+            num_written += 1
+            if num_written == stop_at:
+                raise KeyboardInterrupt
+            write_whole(path, content)
 
-def test_settings_of_a_plugin_are_only_searched_where_it_is_chosen():
-    hp = keras_tuner.HyperParameters()
-    hp.Fixed("head", "mean")
-    settings = search_space.draw(hp, BASE, dataclasses.replace(SEARCH, heads=("lstm", "mean")))
-    assert settings.head_settings == {}
-    assert not [name for name in hp.values if name.startswith("lstm/")]
-
-
-def test_the_whole_space_is_known_from_the_start(data, tmp_path, trainings):
-    tuning.tune(data, tmp_path, BASE, search=dataclasses.replace(SEARCH, max_trials=1))
-    oracle = json.loads((tmp_path / "search" / "oracle.json").read_text())
-    names = {one["config"]["name"] for one in oracle["hyperparameters"]["space"]}
-    drawn = keras_tuner.HyperParameters()
-    plugins.load("heads", "lstm").sample(drawn)
-    assert {f"lstm/{name}" for name in drawn.values} <= names
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "write_whole", write)
+            try:
+                tuning.tune(data, run_dir, base, search=search)
+            except KeyboardInterrupt:
+                continue
+        break
+    assert stop_at > 6
+    assert table(run_dir) == table(tmp_path / "whole")
+    assert [row["status"] for row in table(run_dir)].count("FAILED") == 1
 
 
 @pytest.mark.slow
