@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_tf import face_regions
+from deepfake_tf import blending, face_regions
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.errors import ConfigError
 
@@ -80,6 +80,49 @@ def test_source_and_target_meet_at_the_seam():
         gaps.append(np.abs(inside.mean(axis=0) - outside.mean(axis=0)).max())
     assert min(gaps) > 0.5
     assert 2 < np.median(gaps) < 30
+
+
+@pytest.mark.parametrize("shape", ["face", "oval"])
+def test_outlines_are_deformed_anew_for_each_fake_and_stay_in_one_piece(shape):
+    clip = make_still_clip(1)
+    regions = [SelfBlend(shapes=(shape,), strengths=(1.0,), tremble=0)(clip, seed).weights[0] > 0.5 for seed in SEEDS]
+    overlaps = [(one & other).sum() / (one | other).sum() for one, other in zip(regions, regions[1:], strict=False)]
+    # The same part of the face, never the same outline.
+    assert 0.45 < min(overlaps) <= max(overlaps) < 0.99
+    assert all(cv2.connectedComponents(region.astype(np.uint8))[0] == 2 for region in regions)
+
+
+def test_source_and_target_differ_in_sharpness_one_way_or_the_other():
+    """Colours left alone, fine detail in the face is weaker or stronger than it was beside it."""
+    clip = make_still_clip(1)
+    detail = np.abs(cv2.Laplacian(clip[0], cv2.CV_32F)).mean(axis=-1)
+    ratios = []
+    for seed in SEEDS:
+        made = SelfBlend(colour=0, strengths=(1.0,), tremble=0, max_shift=0, max_zoom=0)(clip, seed)
+        found = np.abs(cv2.Laplacian(made.clip[0], cv2.CV_32F)).mean(axis=-1)
+        inside, outside = made.weights[0] > 0.95, made.weights[0] < 0.05
+        ratios.append((found[inside].mean() / detail[inside].mean()) / (found[outside].mean() / detail[outside].mean()))
+    ratios = np.log(ratios)
+    assert (ratios < -0.1).sum() >= 5
+    assert (ratios > 0.1).sum() >= 5
+    plain = SelfBlend(colour=0, sharpness=False, strengths=(1.0,), tremble=0, max_shift=0, max_zoom=0)
+    np.testing.assert_array_equal(plain(clip, 0).clip, clip)
+
+
+@pytest.mark.parametrize(
+    ("change", "least", "most"),
+    [("_blurred", 0, 0.3), ("_shrunk", 0, 0.3), ("_sharpened", 1.3, 4), ("_compressed", 0, 0.3)],
+)
+def test_the_copies_differ_in_their_highest_frequencies(change, least, most):
+    """Measured in the blocks that JPEG works in, where a history of compression shows as well."""
+
+    def highest(frame):
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        blocks = grey.reshape(SIZE // 8, 8, SIZE // 8, 8).swapaxes(1, 2).reshape(-1, 8, 8)
+        return np.mean([np.abs(cv2.dct(block)[5:, 5:]).mean() for block in blocks])
+
+    frame = make_frame()
+    assert least <= highest(getattr(blending, change)(frame, 1.0)) / highest(frame) <= most
 
 
 def test_a_fake_without_a_trace_is_drawn_anew():
