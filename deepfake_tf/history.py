@@ -14,7 +14,9 @@ Epoch = dict[str, float]
 
 
 def best_epoch(history: list[Epoch], monitor: str) -> Epoch:
-    """Returns the row with the best value of the monitor; the earliest of equal ones."""
+    """Returns the row with the best value of the monitor, the earliest of equal ones; without validation the last."""
+    if monitor not in history[-1]:
+        return history[-1]
     sign = 1 if MONITORS[monitor] == "min" else -1
     return min(history, key=lambda row: sign * row[monitor])
 

@@ -6,5 +6,12 @@ from deepfake_tf.settings import TrainSettings
 
 
 def build_loss(settings: TrainSettings) -> keras.losses.Loss:
-    """Returns the loss: labels [B, 1] in [0, 1] and logits [B, 1] -> the mean over the batch, weighed by clip."""
-    return keras.losses.BinaryCrossentropy(from_logits=True)
+    """Returns the loss of each clip: labels [B, 1] in [0, 1] and logits [B, 1] -> [B].
+
+    "focal" is Lin et al., Focal Loss for Dense Object Detection (ICCV 2017), without its weight of the classes: that is
+    what `balance` is for. Smoothed labels are 0.5 * label_smoothing away from 0 and 1.
+    """
+    shared = {"from_logits": True, "label_smoothing": settings.label_smoothing, "reduction": "none"}
+    if settings.loss == "focal":
+        return keras.losses.BinaryFocalCrossentropy(gamma=settings.focal_gamma, **shared)
+    return keras.losses.BinaryCrossentropy(**shared)

@@ -146,7 +146,16 @@ def write_run(
     Returns:
         What run.json holds.
     """
-    run = {
+    run = describe_run(settings, data=data, result=result)
+    atomic.write_whole(run_dir / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
+    return run
+
+
+def describe_run(
+    settings: TrainSettings | ProbeSettings, *, data: Mapping[str, Any], result: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what run.json holds, see `write_run`."""
+    return {
         "format_version": RUN_VERSION,
         "kind": PROBE if isinstance(settings, ProbeSettings) else TRAINING,
         "settings": settings.to_json(),
@@ -154,8 +163,6 @@ def write_run(
         "data": dict(data),
         "result": dict(result),
     }
-    atomic.write_whole(run_dir / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
-    return run
 
 
 def write_model(run_dir: Path, model: keras.Model) -> None:

@@ -3,11 +3,10 @@
 Apart from the training itself, so that a command can show and check them before it loads TensorFlow.
 """
 
-import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -16,7 +15,7 @@ from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.schema import ClipSpec
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 """Format of run.json."""
 
 MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_video_auc": "max"}
@@ -26,6 +25,9 @@ Balance = Literal["weights", "none", "class", "method", "group", "pairs"]
 BALANCES: tuple[str, ...] = get_args(Balance)
 """How the classes are evened out: by their weight in the loss, not at all, or by what is drawn, see sampling.py."""
 
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine")
+LOSSES = ("cross_entropy", "focal")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 RECOMPUTE = ("none", "blocks")
 XLA = ("auto", "on", "off")
@@ -88,8 +90,24 @@ class TrainSettings:
         head_settings: keyword arguments of the head's `build`.
         dropout: share dropped before the logit while training, in [0, 1).
         recipe: name of a file in recipes/, the augmentation.
-        batch_size: clips per step.
-        learning_rate: Adam's.
+        loss: "cross_entropy", or "focal", in which clips that are right already weigh little; one of LOSSES.
+        focal_gamma: how little, 0 or more; of "focal" only.
+        label_smoothing: labels are half of it away from 0 and 1, in [0, 1).
+        batch_size: clips per step, over all devices.
+        accumulate: steps whose gradients are gathered before the weights change: as if the batch were so many times
+            larger, in the memory of one.
+        optimizer: one of OPTIMIZERS.
+        learning_rate: the highest rate, for the batch as a whole; not changed by the number of devices.
+        momentum: of "sgd" only, in [0, 1).
+        weight_decay: of "adamw" only: a change takes this share of each weight away, times the rate; not of biases
+            and scales.
+        warmup_epochs: in which the rate rises evenly; 0.5 is half an epoch.
+        schedule: the rate after that: "constant", or "cosine", down to 0 at the end of the last epoch.
+        clip_norm: the largest norm of all gradients together; longer ones are shortened. 0 for no limit.
+        ema: share of the moving average of the weights that stays at a change, in [0, 1): the average is validated
+            and kept. 0 for the weights themselves.
+        freeze_epochs: the backbone keeps still in the first so many epochs.
+        backbone_rate: the backbone's learning rate, as a share of the rest's.
         epochs: passes over the training clips, at most.
         patience: epochs without a better `monitor` after which training stops; 0 never stops early.
         monitor: what chooses the best epoch, one of MONITORS.
@@ -102,7 +120,8 @@ class TrainSettings:
         num_frames: T, if fewer than the clips have: a random stretch of each clip every time; 0 for all.
         precision: in which the backbone calculates while training, one of PRECISIONS; served models are float32.
         recompute: "blocks": keep less of a step in memory, and calculate it twice; "none".
-        xla: compile the step with XLA: "on", "off", or "auto" for on a GPU alone.
+        xla: compile the step with XLA: "on", "off", or "auto" for on one GPU.
+        deterministic: the same result each time to the bit, on a GPU too, where it costs time.
         seed: of the initial weights, the order of clips, augmentation and dropout.
     """
 
@@ -112,8 +131,21 @@ class TrainSettings:
     head_settings: Mapping[str, Any] = field(default_factory=dict)
     dropout: float = 0.2
     recipe: str = "basic"
+    loss: str = "cross_entropy"
+    focal_gamma: float = 2.0
+    label_smoothing: float = 0.0
     batch_size: int = 16
+    accumulate: int = 1
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    warmup_epochs: float = 0.0
+    schedule: str = "constant"
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    freeze_epochs: int = 0
+    backbone_rate: float = 1.0
     epochs: int = 30
     patience: int = 8
     monitor: str = "val_loss"
@@ -125,6 +157,7 @@ class TrainSettings:
     precision: str = "float32"
     recompute: str = "none"
     xla: str = "auto"
+    deterministic: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -132,9 +165,17 @@ class TrainSettings:
         plugins.check("heads", self.head)
         plugins.check("recipes", self.recipe)
         _check_objects(self, "backbone_settings", "head_settings", "dataset_weights")
-        _check_share(self, "dropout")
-        _check_whole(self, 1, "batch_size", "epochs")
-        _check_whole(self, 0, "patience", "num_frames", "seed")
+        for name in ("dropout", "label_smoothing", "momentum", "ema"):
+            _check_share(self, name)
+        _check_whole(self, 1, "batch_size", "epochs", "accumulate")
+        _check_whole(self, 0, "patience", "num_frames", "seed", "freeze_epochs")
+        for name in ("focal_gamma", "weight_decay", "warmup_epochs", "clip_norm"):
+            _check_number(self, name)
+        _check_number(self, "learning_rate", above=True)
+        _check_number(self, "backbone_rate", above=True)
+        _check_choice(self, "loss", LOSSES)
+        _check_choice(self, "optimizer", OPTIMIZERS)
+        _check_choice(self, "schedule", SCHEDULES)
         _check_choice(self, "monitor", tuple(MONITORS))
         _check_choice(self, "balance", BALANCES)
         _check_choice(self, "precision", PRECISIONS)
@@ -143,8 +184,7 @@ class TrainSettings:
         _check_share(self, "blended_share", most=1.0)
         _check_share(self, "mixed_share", most=1.0)
         _check_drawn(self)
-        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < float("inf"):
-            raise ConfigError(f"learning_rate must be above 0. Received: learning_rate={self.learning_rate!r}")
+        _check_epochs(self)
 
     def model(self, spec: ClipSpec) -> ModelSettings:
         """Returns the settings of the model for clips of this spec."""
@@ -171,77 +211,6 @@ class TrainSettings:
         """
         _check_known(cls, values)
         return cls(**values)
-
-
-def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
-    """Adds a flag for each training setting; one that is not given leaves no trace in the parsed arguments.
-
-    Args:
-        parser: gets the flags.
-        without: names of settings that get none.
-    """
-    group = parser.add_argument_group("settings")
-    choices = {
-        "head": plugins.names("heads"),
-        "recipe": plugins.names("recipes"),
-        "monitor": list(MONITORS),
-        "balance": list(BALANCES),
-        "precision": list(PRECISIONS),
-        "recompute": list(RECOMPUTE),
-        "xla": list(XLA),
-    }
-    for name, text in _FLAGS.items():
-        if name in without:
-            continue
-        default = getattr(TrainSettings(), name)
-        group.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_json_object if isinstance(default, dict) else type(default),
-            choices=choices.get(name),
-            default=argparse.SUPPRESS,
-            help=f"{text} (default: {json.dumps(default)})",
-        )
-
-
-def from_flags(arguments: argparse.Namespace, base: TrainSettings) -> TrainSettings:
-    """Returns `base` with the settings that were given as flags.
-
-    Raises:
-        ConfigError: a setting makes no sense.
-    """
-    given = {name: value for name, value in vars(arguments).items() if name in _FLAGS}
-    return dataclasses.replace(base, **given)
-
-
-_FLAGS = {
-    "backbone": "network over each frame; python -m pipelines.models lists them; a+b sets two side by side",
-    "head": "network over time",
-    "backbone_settings": 'JSON, such as {"channels": [16, 32]}',
-    "head_settings": 'JSON, such as {"units": 64}',
-    "dropout": "share dropped before the logit",
-    "recipe": "augmentation",
-    "batch_size": "clips per step",
-    "learning_rate": "of Adam",
-    "epochs": "passes over the training clips, at most",
-    "patience": "epochs without a better monitor after which training stops, 0 for never",
-    "monitor": "what chooses the best epoch",
-    "balance": "how the classes are evened out",
-    "blended_share": "share of the fakes that are made from real clips by self-blending",
-    "mixed_share": "share of the fakes that are mixed with their own real (with balance pairs)",
-    "dataset_weights": 'JSON, how often each data set is drawn from, such as {"dfdc": 2, "own": 1}',
-    "num_frames": "of a clip, if fewer than are stored: a random stretch every time; 0 for all",
-    "precision": "in which the backbone calculates while training",
-    "recompute": "blocks: less memory for a step, for a third more work",
-    "xla": "compile the step with XLA; auto: on a GPU",
-    "seed": "of weights, order and augmentation",
-}
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(text)
-    return value
 
 
 def read_settings(path: Path | str) -> TrainSettings:
@@ -311,6 +280,20 @@ def _check_share(settings: object, name: str, *, most: float = math.nextafter(1.
     value = getattr(settings, name)
     if not isinstance(value, (int, float)) or not 0 <= value <= most:
         raise ConfigError(f"{name} must lie in [0, 1{']' if most == 1 else ')'}. Received: {name}={value!r}")
+
+
+def _check_number(settings: object, name: str, *, above: bool = False) -> None:
+    value = getattr(settings, name)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value < 0 or (above and value == 0):
+        raise ConfigError(f"{name} must be a number {'above 0' if above else 'of 0 or more'}. Received: {value!r}")
+
+
+def _check_epochs(settings: TrainSettings) -> None:
+    if settings.warmup_epochs > settings.epochs:
+        raise ConfigError(f"warmup_epochs must not be above epochs={settings.epochs}: {settings.warmup_epochs:g}")
+    if not isinstance(settings.deterministic, bool):
+        raise ConfigError(f"deterministic must be true or false. Received: {settings.deterministic!r}")
 
 
 def _check_drawn(settings: TrainSettings) -> None:

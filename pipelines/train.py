@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, native_output, settings
+from deepfake_tf import command, native_output, settings, train_flags
 
 
 def build_parser() -> command.Parser:
@@ -16,7 +16,7 @@ def build_parser() -> command.Parser:
     parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
     parser.add_argument("--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first")
-    settings.add_flags(parser)
+    train_flags.add_flags(parser)
     loading = parser.add_argument_group("loading", "How batches are made ready; the result does not depend on it.")
     loading.add_argument("--threads", type=int, metavar="N", help="that make batches ready (default: as many as pay)")
     loading.add_argument(
@@ -27,7 +27,7 @@ def build_parser() -> command.Parser:
 
 def work(arguments: argparse.Namespace) -> int:
     base = settings.read_settings(arguments.settings) if arguments.settings else settings.TrainSettings()
-    chosen = settings.from_flags(arguments, base)
+    chosen = train_flags.from_flags(arguments, base)
     print(
         f"Training {chosen.backbone} with {chosen.head} on the clips of {arguments.data}, "
         f"{chosen.epochs} epochs at most, best by {chosen.monitor}.",

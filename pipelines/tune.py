@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, native_output, plugins, search_settings, search_workers, settings
+from deepfake_tf import command, native_output, plugins, search_settings, search_workers, settings, train_flags
 
 # What the space draws, and so no flag fixes; one value in --space does.
 DRAWN = ("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe", "batch_size", "learning_rate")
@@ -33,12 +33,12 @@ def build_parser() -> command.Parser:
     machines = parser.add_argument_group("several machines, which share DATA and --out")
     machines.add_argument("--oracle", metavar="HOST:PORT", help="address of the chief, which hands out the trials")
     machines.add_argument("--tuner-id", metavar="NAME", help='"chief", or a name of its own for each worker')
-    settings.add_flags(parser, without=DRAWN)
+    train_flags.add_flags(parser, without=DRAWN)
     return parser
 
 
 def work(arguments: argparse.Namespace) -> int:
-    base = settings.from_flags(arguments, settings.TrainSettings())
+    base = train_flags.from_flags(arguments, settings.TrainSettings())
     search = search_settings.SearchSettings(
         tuner=arguments.tuner,
         max_trials=arguments.max_trials,

@@ -36,6 +36,7 @@ TABLE = [
             "resampling",
             "metrics",
             "settings",
+            "train_flags",
             "joining",
             "verdict",
             "versions",
@@ -63,7 +64,8 @@ TABLE = [
         *["fitted", "standardise", "classifiers", "reductions", "probe_settings", "embeddings", "probe_model"],
     ],
     [
-        *["history", "losses", "optimizers", "runs", "training_state", "training"],
+        *["history", "losses", "loss_scale", "optimizers", "freezing", "weight_average", "devices", "training_step"],
+        *["runs", "training_state", "tensorboard", "bad_batch", "validation", "learning_curves", "epochs", "training"],
         *[
             *["scoring", "run_calibration", "measures", "breakdown", "score_tables", "comparison", "matrix"],
             "evaluation",

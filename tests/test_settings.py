@@ -15,11 +15,10 @@ from deepfake_tf.settings import (
     RUN_VERSION,
     ModelSettings,
     TrainSettings,
-    add_flags,
-    from_flags,
     read_run,
     read_settings,
 )
+from deepfake_tf.train_flags import add_flags, from_flags
 
 
 @given(

@@ -3,13 +3,12 @@
 import csv
 import dataclasses
 import json
-import math
 
 import keras
 import numpy as np
 import pytest
 
-from deepfake_tf import records, runs, training
+from deepfake_tf import records, runs, training, validation
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.history import best_epoch, should_stop
@@ -81,7 +80,7 @@ def test_the_loaded_model_is_that_of_the_best_epoch(data, finished):
     run_dir, run, _ = finished
     model, loaded = runs.load_run(run_dir)
     assert loaded == run
-    found = training.validate(model, list_clips(data, ["val"]), 4)
+    found = validation.validate(model, list_clips(data, ["val"]), 4)
     expected = {name: run["result"]["metrics"][name] for name in MONITORS}
     assert found == pytest.approx(expected, abs=1e-6)
 
@@ -90,7 +89,7 @@ def test_validation_is_log_loss_and_auc_by_arithmetic(data, finished):
     model, _ = runs.load_run(finished[0])
     clips = list_clips(data, ["val"])
     logits = predict_logits(model, clips)
-    found = training.validate(model, clips, 5)
+    found = validation.validate(model, clips, 5)
     signs = np.where(clips.labels == 1, -1.0, 1.0)
     assert found["val_loss"] == pytest.approx(float(np.mean(np.log1p(np.exp(signs * logits)))), abs=1e-6)
     by_video = logits.reshape(-1, 2).mean(axis=1)
@@ -99,6 +98,7 @@ def test_validation_is_log_loss_and_auc_by_arithmetic(data, finished):
 
 def test_nothing_is_left_of_the_way(finished):
     assert sorted(path.name for path in finished[0].iterdir()) == [
+        "curves.png",
         "history.csv",
         "model.keras",
         "run.json",
@@ -234,7 +234,7 @@ def test_training_stops_when_patience_is_over(values, patience, stops):
 
 def test_early_stopping_ends_a_run(data, tmp_path, monkeypatch):
     values = iter([0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(training, "validate", lambda *_: dict.fromkeys(MONITORS, next(values)))
+    monkeypatch.setattr(validation, "measure", lambda *_: dict.fromkeys(MONITORS, next(values)))
     run = training.train(data, tmp_path / "run", dataclasses.replace(SETTINGS, epochs=9, patience=2))
     assert (run["result"]["num_epochs"], run["result"]["best_epoch"]) == (3, 1)
     # What is kept is the first epoch's, not the last's.
@@ -296,25 +296,7 @@ def test_weights_that_do_not_fit_are_an_error_in_words(finished, tmp_path):
         runs.load_run(tmp_path)
 
 
-# What the loss is
-
-
-def test_weights_of_clips_reach_the_loss(data):
-    model = keras.Model(*_constant_logit(1.0))
-    trainer = training._trainer(model, SETTINGS)
-    size = SPEC.crop_size_px
-    inputs = {"clips": np.zeros((2, SPEC.num_frames, size, size, 3)), "mask": np.ones((2, SPEC.num_frames), bool)}
-    found = trainer.evaluate(inputs, np.array([0.0, 1.0]), sample_weight=np.array([3.0, 1.0]), verbose=0)
-    # By hand: the mean over clips of weight times log loss, at the logit 1.
-    assert found == pytest.approx((3 * math.log1p(math.exp(1)) + 1 * math.log1p(math.exp(-1))) / 2, rel=1e-5)
-
-
-def _constant_logit(value):
-    size = SPEC.crop_size_px
-    clips = keras.Input((SPEC.num_frames, size, size, 3), name="clips")
-    mask = keras.Input((SPEC.num_frames,), dtype="bool", name="mask")
-    ones = keras.layers.Dense(1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(value))
-    return {"clips": clips, "mask": mask}, keras.ops.squeeze(ones(clips[:, 0, 0, 0]), -1)
+# What it learns
 
 
 @pytest.mark.slow
