@@ -74,7 +74,7 @@ class OurPipeline:
         from deepfake_tf.clip_table import list_clips
 
         self.clips = list_clips(data_dir, ["train"])
-        self._batch_size, self._num_workers = batch_size, num_workers
+        self._batch_size, self.num_workers = batch_size, num_workers
         self._iterators = {}
 
     def batches(self, recipe: str):
@@ -83,7 +83,7 @@ class OurPipeline:
         from deepfake_tf.sampling import Sampling
 
         sampling = Sampling(recipe=recipe, batch_size=self._batch_size)
-        return for_training(self.clips, sampling, loading=Loading(num_threads=self._num_workers))
+        return for_training(self.clips, sampling, loading=Loading(num_threads=self.num_workers))
 
     def measure(self, recipe: str) -> dict[str, float]:
         if recipe not in self._iterators:
@@ -141,8 +141,19 @@ def measure_opencv(jpegs: list[bytes], num_threads: int) -> dict[str, float]:
     return {"wall_sec": time.perf_counter() - begin, "cpu_sec": time.process_time() - cpu_begin}
 
 
-def measure_step(ours: OurPipeline, backbone: str, batch_size: int, num_steps: int = 4) -> None:
-    """Prints what share of a training step is spent waiting for its batch, and the processor time of both."""
+def measure_step(ours: OurPipeline, backbone: str, batch_size: int, pipeline_ms: float, num_steps: int = 4) -> None:
+    """Prints what share of a training step is spent on its batch, and the frames a second that both sides manage.
+
+    Where the model runs on a GPU the cores are the pipeline's alone, and the step waits for it or not. Where they share
+    the cores there is no waiting, so that the share is that of the processor time.
+
+    Args:
+        ours: the pipeline.
+        backbone: name of a file in backbones/.
+        batch_size: clips of a step.
+        pipeline_ms: processor time of the pipeline, in milliseconds a frame.
+        num_steps: how many are timed.
+    """
     import keras
 
     from deepfake_tf.model import build_model
@@ -167,9 +178,13 @@ def measure_step(ours: OurPipeline, backbone: str, batch_size: int, num_steps: i
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
     wait = timing.snapshot()["wait"]["total_sec"]
     num_frames = batch_size * spec.num_frames
+    in_all_ms = 1000 * cpu / num_steps / num_frames
     print(
         f"{backbone}, {batch_size} clips a step: {wall / num_steps:.2f} s a step, {100 * wait / wall:.2f} % of it "
-        f"waiting for the batch; {1000 * cpu / num_steps / num_frames:.1f} ms of processor time a frame in all"
+        f"waiting for the batch; {pipeline_ms:.2f} of {in_all_ms:.1f} ms of processor time a frame "
+        f"({100 * pipeline_ms / in_all_ms:.2f} %) are the pipeline's; wanted: less than 5 %. The step consumes "
+        f"{num_steps * num_frames / wall:.0f} frames/s; the pipeline alone offers "
+        f"{1000 * ours.num_workers / pipeline_ms:.0f} with {ours.num_workers} threads that have a core each"
     )
 
 
@@ -235,7 +250,8 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     )
     print_table(results, {work: len(flat) if work == "OpenCV alone" else num_frames for work in works})
     if arguments.train_step:
-        measure_step(ours, arguments.train_step, batch_size=2)
+        of_article = [1000 * one["cpu_sec"] / num_frames for one in results["ours: article"]]
+        measure_step(ours, arguments.train_step, batch_size=2, pipeline_ms=statistics.median(of_article))
 
 
 def main() -> None:
