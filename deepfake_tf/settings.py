@@ -286,7 +286,7 @@ def _check_number(settings: object, name: str, *, above: bool = False) -> None:
     value = getattr(settings, name)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or value < 0 or (above and value == 0):
-        raise ConfigError(f"{name} must be a number {'above 0' if above else 'of 0 or more'}. Received: {value!r}")
+        raise ConfigError(f"{name} must be {'above 0' if above else '0 or more'}. Received: {name}={value!r}")
 
 
 def _check_epochs(settings: TrainSettings) -> None:
