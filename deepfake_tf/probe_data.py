@@ -55,6 +55,14 @@ class Embeddings:
             self._tables[split] = list_clips(self.data_dir, [split]).labelled()
         return self._tables[split]
 
+    def has_clips(self, split: str) -> bool:
+        """Returns whether a split has any."""
+        return read_index(self.data_dir).num_clips(split) > 0
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """Returns the labels of the split's clips; none where it has no clips."""
+        return self.clips(split).labels if self.has_clips(split) else np.zeros(0, np.int64)
+
     def embedder(self, backbone: str) -> Embedder:
         """Returns the backbone, built; the one before it is let go."""
         if self._embedder is None or self._embedder[0] != backbone:
@@ -105,6 +113,10 @@ class Selection:
             [one.features(backbone, split, transform)[_rows(one, dataset, split)] for one, dataset in self.parts]
         )
 
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """Returns the labels of the split's clips; none where it has no clips."""
+        return np.concatenate([one.labels(split)[_rows(one, dataset, split)] for one, dataset in self.parts])
+
     @property
     def spec(self) -> ClipSpec:
         """How the clips were made."""
@@ -117,5 +129,7 @@ def join_selections(name: str, selections: Sequence[Selection]) -> Selection:
 
 
 def _rows(embeddings: Embeddings, dataset: str | None, split: str) -> NDArray[np.int64]:
+    if not embeddings.has_clips(split):
+        return np.zeros(0, np.int64)
     datasets = np.array(embeddings.clips(split).datasets, dtype=object)
     return np.flatnonzero(datasets == dataset) if dataset is not None else np.arange(len(datasets))

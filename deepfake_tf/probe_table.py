@@ -54,6 +54,10 @@ class Reporter:
         self._best: float | None = None
         self._begin = time.monotonic()
 
+    def expect(self, num_cells: int) -> None:
+        """Says how many cells there are in all."""
+        self._num_cells = num_cells
+
     def say(self, what: str, done: int = 0, total: int = 0) -> None:
         """Tells what is being done."""
         self._tell(Standing(self._num_done, self._num_cells, self._best, what, done, total))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_tf import command, native_output, plugins
+from deepfake_tf.errors import ConfigError
 from deepfake_tf.probe_settings import ProbeSearch
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ def build_parser() -> command.Parser:
         "Embeds clips by frozen backbones, fits every reduction and classifier on the embeddings, and leaves the best "
         "as a run that can be evaluated and served. A probe that was stopped goes on."
     )
-    parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
+    parser.add_argument("data", type=Path, nargs="+", help="folder of shards, made by pipelines.extract")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
+    parser.add_argument(
+        "--cross", action="store_true", help="no run, but a matrix: fit on each data set, test on each of them"
+    )
     table = parser.add_argument_group("the table", "every backbone with every transform, reduction and classifier")
     defaults = ProbeSearch()
     known = {
@@ -56,22 +60,23 @@ def build_parser() -> command.Parser:
 
 def work(arguments: argparse.Namespace) -> int:
     search = read_search(arguments)
+    if arguments.cross:
+        return work_cross(arguments, search)
+    if len(arguments.data) > 1:
+        raise ConfigError(f"A probe is fitted on one folder; --cross takes several. Received: {len(arguments.data)}")
+    (data_dir,) = arguments.data
     print(
-        f"Probing {', '.join(search.backbones)} on the clips of {arguments.data}: {len(search.cells())} cells, "
+        f"Probing {', '.join(search.backbones)} on the clips of {data_dir}: {len(search.cells())} cells, "
         "best by AUC over the videos of val.",
         flush=True,
     )
     # TensorFlow takes its time to load: only now, with flags and settings checked.
     native_output.load_tensorflow()
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from deepfake_tf.probe import probe
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(stderr=True)) as bar:
+    with progress_bars() as bar:
         results = probe(
-            arguments.data,
+            data_dir,
             arguments.out,
             search,
             test=arguments.test,
@@ -95,14 +100,38 @@ def read_search(arguments: argparse.Namespace) -> ProbeSearch:
     )
 
 
-def shown_on(bar: "Progress", num_cells: int) -> Any:
+def work_cross(arguments: argparse.Namespace, search: ProbeSearch) -> int:
+    if arguments.test or arguments.compare:
+        raise ConfigError(
+            "--cross always tests, and compares no runs (pipelines.matrix does): leave --test and --compare."
+        )
+    print(f"Probing on each data set of {', '.join(map(str, arguments.data))}, and testing on each.", flush=True)
+    native_output.load_tensorflow()
+    from deepfake_tf.probe_matrix import cross
+
+    with progress_bars() as bar:
+        results = cross(arguments.data, arguments.out, search, on_progress=shown_on(bar, None))
+    print_matrix(results)
+    print(f"The matrix is {arguments.out / 'matrix.png'} and {arguments.out / 'matrix.csv'}")
+    return command.DONE
+
+
+def progress_bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(stderr=True))
+
+
+def shown_on(bar: "Progress", num_cells: int | None) -> Any:
     """Returns what shows a probe's standing on two bars: the cells, and what is being done."""
     cells = bar.add_task("cells", total=num_cells, best="")
     part = bar.add_task("loading", total=None, best="")
 
     def show(at: Any) -> None:
         best = "" if at.best is None else f"best val video AUC {at.best:.3f}"
-        bar.update(cells, completed=at.num_done, best=best)
+        bar.update(cells, completed=at.num_done, total=at.num_cells or None, best=best)
         bar.update(part, description=at.what or "done", completed=at.done, total=at.total or None)
 
     return show
@@ -131,7 +160,21 @@ def print_summary(results: dict[str, Any], arguments: argparse.Namespace) -> Non
     winner = results["cells"][results["winner"]]
     print(f"Best on val: {name_of(winner)} with {json.dumps(winner['settings']['classifier_settings'])}")
     print(f"The whole table is {arguments.out / 'table.csv'}, the report {arguments.out / 'probe.html'}")
-    print(f"The winner is a run: python -m pipelines.evaluate {arguments.out} {arguments.data} --split test")
+    print(f"The winner is a run: python -m pipelines.evaluate {arguments.out} {arguments.data[0]} --split test")
+
+
+def print_matrix(results: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = [one["name"] for one in results["columns"]]
+    table = Table(title="AUC over test videos (95 % over groups)")
+    for name in ["trained on", "probe", *(f"tested on {name}" for name in names)]:
+        table.add_column(name)
+    for row in results["rows"]:
+        tests = [row["tests"][name] for name in names]
+        table.add_row(row["name"], row["probe"], *("one class only" if one is None else _auc(one) for one in tests))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _auc(measured: dict[str, Any]) -> str:
