@@ -28,7 +28,7 @@ from deepfake_tf.probe_model import FITTED_FILE
 from deepfake_tf.probe_scores import best_cell, describe_split, measure
 from deepfake_tf.probe_settings import ProbeSearch, ProbeSettings
 from deepfake_tf.probe_table import OnProgress, Reporter, cell_name, fit_cells, read_cell
-from deepfake_tf.settings import read_run
+from deepfake_tf.settings import describe_network, read_run
 from deepfake_tf.training import labelled_clips
 
 PROBE_VERSION = 1
@@ -103,13 +103,11 @@ def probe(
 def _measure_run(run_dir: Path | str, selection: Selection, splits: Sequence[str]) -> dict[str, Any]:
     model, run = runs.load_run(run_dir)
     runs.check_spec(run, selection.spec, selection.parts[0][0].data_dir)
-    settings = run["settings"]
-    words = [settings["backbone"], *(settings[key] for key in ("head", "reduction", "classifier") if key in settings)]
     measured = {
         split: measure(selection.clips(split), scoring.predict_logits(model, selection.clips(split)))
         for split in splits
     }
-    return {"path": str(run_dir), "name": " + ".join(words), **measured}
+    return {"path": str(run_dir), "name": describe_network(run["settings"]), **measured}
 
 
 # The folder ----------------------------------------------------------------------------------------------------------
@@ -137,6 +135,11 @@ def claim(run_dir: Path, identity: Mapping[str, Any]) -> None:
 
 def _find_finished(run_dir: Path, identity: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any] | None:
     if not (run_dir / runs.RUN_FILE).is_file() or not (run_dir / RESULT_FILE).is_file():
+        return None
+    try:
+        read_run(run_dir)
+    except ConfigError:
+        # Of another version: the cells are there, and the run is written again.
         return None
     found = json.loads((run_dir / RESULT_FILE).read_text("utf-8"))
     same = found["format_version"] == PROBE_VERSION and found["identity"] == identity and found["asked"] == asked

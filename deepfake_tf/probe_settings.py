@@ -13,9 +13,6 @@ from deepfake_tf import augment, plugins, recipes, reductions
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.settings import ModelSettings
 
-PROBE = "probe"
-"""The "kind" in the run.json of a probe."""
-
 JOIN = "+"
 NO_TRANSFORM = "none"
 

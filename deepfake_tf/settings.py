@@ -18,6 +18,9 @@ from deepfake_tf.schema import ClipSpec
 RUN_VERSION = 2
 """Format of run.json."""
 
+PROBE = "probe"
+"""The "kind" in the run.json of a probe, see probe_settings.py; that of a training is another."""
+
 MONITORS = {"val_loss": "min", "val_auc": "max", "val_video_loss": "min", "val_video_auc": "max"}
 """What chooses the best epoch: log loss or ROC AUC, over clips or over videos, and which way is better."""
 
@@ -220,9 +223,25 @@ def read_settings(path: Path | str) -> TrainSettings:
         path: a run.json, or a folder that holds one.
 
     Raises:
-        ConfigError: there is no such file, or it holds no settings of this version.
+        ConfigError: there is no such file, or it holds no settings of a training, or of another version.
     """
-    return TrainSettings.from_json(read_run(path)["settings"])
+    run = read_run(path)
+    if run.get("kind") == PROBE:
+        raise ConfigError(
+            f"{path} holds a probe, {describe_network(run['settings'])}, whose settings a training cannot follow. "
+            "Expected the run.json of a training or a tuning; pipelines.probe makes probes."
+        )
+    return TrainSettings.from_json(run["settings"])
+
+
+def describe_network(settings: Mapping[str, Any]) -> str:
+    """Returns in words what a run is of: "small_cnn + lstm", or of a probe "clip_vit_l14 + pca:16 + svm_rbf".
+
+    Args:
+        settings: of its run.json.
+    """
+    parts = [settings[key] for key in ("backbone", "head", "reduction", "classifier") if key in settings]
+    return " + ".join(part for part in parts if part != "none")
 
 
 def read_run(path: Path | str) -> dict[str, Any]:

@@ -87,6 +87,14 @@ def test_every_training_setting_has_a_flag():
     assert flags == {one.name for one in dataclasses.fields(TrainSettings)}
 
 
+def test_a_probes_settings_are_no_trainings(tmp_path):
+    settings = {"backbone": "small_cnn", "reduction": "pca:4", "classifier": "lda"}
+    run = {"format_version": RUN_VERSION, "kind": "probe", "settings": settings}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(ConfigError, match=r"a probe, small_cnn \+ pca:4 \+ lda"):
+        read_settings(tmp_path)
+
+
 def test_read_settings_reads_the_settings_and_nothing_else(tmp_path):
     run = {"format_version": RUN_VERSION, "settings": TrainSettings(seed=3).to_json(), "data": "ignored"}
     (tmp_path / "run.json").write_text(json.dumps(run))
