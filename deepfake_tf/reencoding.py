@@ -175,7 +175,7 @@ def _cut_shifted(frame: Frame, box: NDArray[np.float32], spec: ClipSpec, shift: 
     across, down = longer * shift[0], longer * shift[1]
     moved = (left + across, top + down, right + across, bottom + down)
     nowhere = np.zeros((NUM_KEYPOINTS, 2), np.float32)
-    return crops.cut_crop(frame.pixels, Detection(moved, 1.0, nowhere), spec).jpeg
+    return crops.cut_crop(frame, Detection(moved, 1.0, nowhere), spec).jpeg
 
 
 def shift_of(share: float, number: int) -> tuple[float, float]:

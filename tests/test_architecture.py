@@ -73,7 +73,7 @@ TABLE = [
             "robustness",
             "robustness_cells",
             "robustness_plots",
-            *["data_card", "report_page", "report_plots", "report_words", "saliency", "overlay"],
+            *["data_card", "report_plots", "report_words", "saliency", "overlay"],
             "explain",
             "export",
             "litert",
