@@ -17,6 +17,8 @@ from deepfake_tf.errors import AssetError
 
 ASSETS_VARIABLE = "DEEPFAKE_TF_ASSETS"
 
+BlazeFaceModel = Literal["full_range", "short_range"]
+
 _WHEEL = "mediapipe==0.10.21"
 # The wheel is only opened as an archive, so one platform's wheel serves every machine and every Python.
 _WHEEL_TAGS = ("--python-version", "3.12", "--platform", "manylinux_2_28_x86_64")
@@ -34,7 +36,7 @@ _BLAZEFACE = {
 }
 
 
-def blazeface_path(name: Literal["full_range", "short_range"]) -> Path:
+def blazeface_path(name: BlazeFaceModel) -> Path:
     """Returns the file of one BlazeFace model, fetching both on first use.
 
     Looks in the folder that DEEPFAKE_TF_ASSETS names (then nowhere else), else in the cache, else fetches.

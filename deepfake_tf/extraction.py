@@ -33,6 +33,13 @@ from deepfake_tf.workers import WorkerPool
 Progress = Callable[[str, float], None]
 """Takes the name of a stage and the share of it that is done, in [0, 1]."""
 
+# So long after a frame that was looked at the faces of another one are taken to lie on the way to the next.
+_FOLLOWED_BLINDLY_US = 200_000
+# So long a face is known to have been somewhere.
+_KNOWN_FOR_US = 2_000_000
+# So many frames without a face are looked at as closely as possible, and then one in so many.
+_LOOKED_AT_CLOSELY = 4
+
 
 @dataclass(frozen=True)
 class Extraction:
@@ -177,6 +184,7 @@ class _Run:
         self._damage: list[str] = []
         self._looked_at: tuple[Frame, list[Detection]] | None = None
         self._waiting: list[Frame] = []
+        self._num_empty = 0
 
     def extraction(self) -> Extraction:
         """Does the work."""
@@ -218,20 +226,27 @@ class _Run:
 
     def _take(self, frame: Frame, detector: Detector, *, must_look: bool) -> None:
         """Finds the faces of a frame, or keeps it waiting for the next one that is looked at."""
-        if not must_look:
+        before = self._looked_at
+        if not must_look and before and frame.timestamp_us - before[0].timestamp_us <= _FOLLOWED_BLINDLY_US:
             self._waiting.append(frame)
             return
-        found = self._detect(frame, detector)
-        if self._looked_at is not None:
-            before, found_before = self._looked_at
-            for one in self._waiting:
-                share = (one.index - before.index) / (frame.index - before.index)
-                followed = tracks.follow(found_before, found, share)
-                self._keep(one, self._detect(one, detector) if followed is None else followed)
-            self._waiting.clear()
-        self._look_at_waiting(detector)
+        found = None if must_look else self._look_again(frame, detector)
+        found = self._detect(frame, detector) if found is None else found
+        for one in self._waiting:
+            self._keep(one, self._between(one, frame, found, detector))
+        self._waiting.clear()
         self._keep(frame, found)
         self._looked_at = frame, found
+
+    def _between(self, one: Frame, after: Frame, found_after: list[Detection], detector: Detector) -> list[Detection]:
+        """The faces of a frame between two that were looked at."""
+        if self._looked_at is not None:
+            before, found_before = self._looked_at
+            share = (one.index - before.index) / (after.index - before.index)
+            followed = tracks.follow(found_before, found_after, share)
+            if followed is not None:
+                return followed
+        return self._detect(one, detector)
 
     def _look_at_waiting(self, detector: Detector) -> None:
         for one in self._waiting:
@@ -239,8 +254,23 @@ class _Run:
         self._waiting.clear()
 
     def _detect(self, frame: Frame, detector: Detector) -> list[Detection]:
+        # Where there was no face for a while, the closest look, which takes longest, is taken now and then only.
+        closely = self._num_empty < _LOOKED_AT_CLOSELY or self._num_empty % _LOOKED_AT_CLOSELY == 0
         with self._timed("faces"):
-            return detector.detect(frame)
+            found = detector.detect(frame, known=self._known(frame), closely=closely)
+        self._num_empty = 0 if found else self._num_empty + 1
+        return found
+
+    def _look_again(self, frame: Frame, detector: Detector) -> list[Detection] | None:
+        known = self._known(frame)
+        with self._timed("faces"):
+            return detector.look_again(frame, known) if known else None
+
+    def _known(self, frame: Frame) -> list[Detection]:
+        """The faces of the frame that was looked at last, if that is not long ago."""
+        if self._looked_at is None or frame.timestamp_us - self._looked_at[0].timestamp_us > _KNOWN_FOR_US:
+            return []
+        return self._looked_at[1]
 
     def _keep(self, frame: Frame, detections: list[Detection]) -> None:
         """Links the faces to tracks and cuts them out at once: frames are too large to be kept."""

@@ -52,9 +52,10 @@ def _region(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
     part = pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
     if part.shape[:2] == (side, side):
         return part
-    x = np.clip(np.arange(left, left + side) - x0, 0, part.shape[1] - 1)
-    y = np.clip(np.arange(top, top + side) - y0, 0, part.shape[0] - 1)
-    return part[y[:, None], x]
+    # Of a square that lies beside the picture only the nearest row or column is there, anywhere in it.
+    before, above = min(max(x0 - left, 0), side - part.shape[1]), min(max(y0 - top, 0), side - part.shape[0])
+    after, below = side - part.shape[1] - before, side - part.shape[0] - above
+    return np.asarray(cv2.copyMakeBorder(part, above, below, before, after, cv2.BORDER_REPLICATE))
 
 
 def _resize(square: Pixels, size_px: int) -> Pixels:

@@ -179,11 +179,23 @@ class CountingDetector:
     def __init__(self):
         self.looked_at = []
 
-    def detect(self, frame):
+    def detect(self, frame, *, known=(), closely=True):
+        self.looked_at.append((number_in(frame.pixels), len(known), closely))
+        return self.faces_of(frame)
+
+    def look_again(self, frame, known):
+        self.looked_at.append(("again", number_in(frame.pixels)))
+        return self.faces_of(frame)
+
+    def faces_of(self, frame):
         number = number_in(frame.pixels)
-        self.looked_at.append(number)
         keypoints = np.full((NUM_KEYPOINTS, 2), number, np.float32)
         return [Detection((10 + number, 10.0, 50 + number, 50.0), 0.9, keypoints)]
+
+
+class BlindDetector(CountingDetector):
+    def faces_of(self, frame):
+        return []
 
 
 def test_between_looks_faces_are_followed(tmp_path, monkeypatch):
@@ -192,9 +204,27 @@ def test_between_looks_faces_are_followed(tmp_path, monkeypatch):
     path = write_video(tmp_path / "numbered.mp4", num_frames=9, options={"crf": "10"})
     spec = ClipSpec(num_frames=9, clips_per_video=1, detect_every=4, crop_size_px=32)
     (clip,) = extract(path, spec).clips
-    assert detector.looked_at == [0, 4, 8]
+    assert detector.looked_at == [(0, 0, True), (4, 1, True), (8, 1, True)]
     assert clip.mask.all()
     assert clip.boxes_xyxy_px[:, 0] == pytest.approx(np.arange(10, 19))
+
+
+def test_far_frames_between_looks_get_a_cheaper_one(tmp_path, monkeypatch):
+    detector = CountingDetector()
+    monkeypatch.setattr(extraction, "_detector", lambda spec: detector)
+    path = write_video(tmp_path / "numbered.mp4", num_frames=6, fps=2, options={"crf": "10"})
+    (clip,) = extract(path, ClipSpec(num_frames=6, clips_per_video=1, detect_every=3, crop_size_px=32)).clips
+    again = [("again", 1), ("again", 2), ("again", 4)]
+    assert detector.looked_at == [(0, 0, True), *again[:2], (3, 1, True), again[2], (5, 1, True)]
+    assert clip.mask.all()
+
+
+def test_long_stretches_without_a_face_are_looked_at_closely_now_and_then(tmp_path, monkeypatch):
+    detector = BlindDetector()
+    monkeypatch.setattr(extraction, "_detector", lambda spec: detector)
+    path = write_video(tmp_path / "numbered.mp4", num_frames=12, options={"crf": "10"})
+    assert extract(path, ClipSpec(num_frames=12, clips_per_video=1)).outcome is Outcome.NO_FACE
+    assert [closely for _, _, closely in detector.looked_at] == [True] * 5 + [False] * 3 + [True] + [False] * 3
 
 
 def test_progress_grows_to_one(video):

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from deepfake_tf.faces import BlazeFace, Detection, overlap, tiles, without_doubles
+from deepfake_tf import squares
+from deepfake_tf.faces import BlazeFace, Detection, overlap, square_around, tiles, without_doubles
 from tests.portraits import FACE_XYXY, portrait, scene
 
 
@@ -25,6 +28,10 @@ class Picture:
         self.asked.append(longer_side_px)
         scale = min(1.0, longer_side_px / max(self.width, self.height))
         return cv2.resize(self.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+    def square(self, left, top, side, size_px):
+        self.asked.append((left, top, side))
+        return squares.cut_square(self.pixels, left, top, side, size_px)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,54 @@ def test_face_upside_down_is_found_by_the_second_model(detector):
     frame.shrunken = lambda longer_side_px: whole
     frame.pixels = np.zeros_like(whole)
     assert len(detector.detect(frame)) == 1
+
+
+def test_known_face_is_found_again_where_it_was(detector):
+    frame = Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8))
+    (before,) = detector.detect(frame)
+    frame.asked.clear()
+    (again,) = detector.look_again(frame, [before])
+    # One square, and the frame is not looked at as a whole.
+    (asked,) = frame.asked
+    assert asked[2] < 500
+    assert overlap(again.box_xyxy_px, before.box_xyxy_px) > 0.7
+    # From close by the model is surer than from afar.
+    assert again.confidence > before.confidence
+
+
+def test_what_is_not_found_again_is_told(detector):
+    empty = Picture(np.zeros((1080, 1920, 3), np.uint8))
+    (face,) = detector.detect(Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8)))
+    assert detector.look_again(empty, [face]) is None
+    far = Detection((10.0, 10.0, 60.0, 60.0), 0.9, face.keypoints_px)
+    assert detector.look_again(empty, [face, far]) is None
+
+
+def test_near_a_known_face_less_is_enough():
+    strict = BlazeFace(longer_side_px=512, min_confidence=0.99)
+    frame = Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8))
+    (known,) = BlazeFace(longer_side_px=512, min_confidence=0.5).detect(frame)
+    assert strict.detect(frame, closely=False) == []
+    (found,) = strict.detect(frame, known=[known], closely=False)
+    assert overlap(found.box_xyxy_px, known.box_xyxy_px) > 0.7
+    assert found.confidence < 0.99
+
+
+@given(
+    st.lists(st.tuples(st.floats(-50, 1900), st.floats(-50, 1000), st.floats(1, 900)), min_size=1, max_size=3),
+    st.sampled_from([(1920, 1080), (1080, 1920), (641, 361)]),
+)
+def test_square_around_known_faces_lies_in_the_frame(boxes, size):
+    known = [Detection((x, y, x + side, y + side), 0.9, np.zeros((6, 2), np.float32)) for x, y, side in boxes]
+    found = square_around(known, *size)
+    if found is None:
+        return
+    left, top, width, height = found
+    assert found == (0, 0, *size) or width == height
+    assert 0 <= left <= left + width <= size[0]
+    assert 0 <= top <= top + height <= size[1]
+    assert left % 2 == top % 2 == 0
+    assert min(side for *_, side in boxes) >= 0.15 * max(width, height) - 1e-6
 
 
 def test_no_face_in_noise_or_black(detector):
