@@ -42,8 +42,18 @@ class AlbumentationsOp:
         changed = np.empty((len(clip), *first.shape), np.uint8)
         changed[0] = first
         for number in range(1, len(clip)):
-            changed[number] = transform.apply(clip[number], **transform.params)
+            self.change(clip[number], changed[number], transform)
         return changed
+
+    def change(self, frame: ClipArray, changed: ClipArray, transform: Any) -> None:
+        """Changes one more frame as the transform changed the first.
+
+        Args:
+            frame: uint8 [H, W, 3].
+            changed: uint8 [H, W, 3], is filled.
+            transform: which holds what it drew.
+        """
+        changed[...] = transform.apply(frame, **transform.params)
 
 
 def _transform_of(op: AlbumentationsOp) -> Any:

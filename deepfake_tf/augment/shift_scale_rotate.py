@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from deepfake_tf.augment import ClipArray
 from deepfake_tf.augment._albumentations import AlbumentationsOp
 
 
@@ -34,4 +35,13 @@ class Op(AlbumentationsOp):
             rotate=(-self.max_angle_deg, self.max_angle_deg),
             border_mode=cv2.BORDER_REFLECT_101,
             p=self.probability,
+        )
+
+    def change(self, frame: ClipArray, changed: ClipArray, transform: Any) -> None:
+        """Does what Affine does once it has made sure, at a third of the cost of turning, that it is no identity."""
+        import cv2
+
+        matrix, size = transform.params["matrix"][:2], (frame.shape[1], frame.shape[0])
+        cv2.warpAffine(
+            frame, matrix, size, dst=changed, flags=transform.interpolation, borderMode=transform.border_mode
         )
