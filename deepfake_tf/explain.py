@@ -155,6 +155,8 @@ def explain_split(
     table = list_clips(data_dir, [settings.split]).labelled()
     if not len(table):
         raise DataError(f"The split {settings.split!r} of {data_dir} has no labelled clips to explain.")
+    # The middle ones, if more are stored.
+    table = table.with_num_frames(run["data"]["clip_spec"]["num_frames"])
     logits = scoring.predict_logits(
         model, table, on_progress=lambda done, total: on_progress("scoring clips", done / total)
     )
