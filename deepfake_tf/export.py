@@ -22,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from deepfake_tf import runs, schema
+from deepfake_tf import decision, runs, schema
 from deepfake_tf.errors import ConfigError, DataError, ServableError
 from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
-from deepfake_tf.schema import Calibration, ClipSpec, ServableSpec
+from deepfake_tf.schema import ClipSpec, ServableSpec
 from deepfake_tf.versions import next_version, version_dirs
 
 TOLERANCE = 1e-5
@@ -61,7 +61,7 @@ def export_servable(
         ServableError: the exported model does not give the trained model's logits.
     """
     model, run = runs.load_run(run_dir)
-    spec = _spec_of_run(run, Path(base_path).resolve().name)
+    spec = _spec_of_run(run, run_dir, Path(base_path).resolve().name)
     source = {"spec": _without_version(spec), "weights_sha256": _weights_sha256(model)}
     existing = _newest_if_made_from(Path(base_path), source)
     if existing and version in (None, int(existing.name)):
@@ -300,20 +300,21 @@ def _check_ops(folder: Path) -> None:
 # Sources -----------------------------------------------------------------------------------------------
 
 
-def _spec_of_run(run: Mapping[str, Any], model_name: str) -> ServableSpec:
+def _spec_of_run(run: Mapping[str, Any], run_dir: Path | str, model_name: str) -> ServableSpec:
     try:
-        data, result = run["data"], run["result"]
-        clip_spec = ClipSpec.from_json(data["clip_spec"])
-        fingerprint = str(data["fingerprint"])
+        clip_spec = ClipSpec.from_json(run["data"]["clip_spec"])
+        fingerprint = str(run["data"]["fingerprint"])
     except (KeyError, TypeError) as error:
         raise DataError(f"run.json does not hold what an export needs: {error}. Train again.") from error
-    chosen = {name: result[name] for name in ("joining", "threshold", "band") if name in result}
+    chosen, _ = decision.read(run_dir, run)
     return ServableSpec(
         clip_spec=clip_spec,
         model_name=model_name,
-        calibration=Calibration(**result.get("calibration", {})),
+        joining=chosen.joining,
+        calibration=chosen.calibration,
+        threshold=chosen.threshold,
+        band=chosen.band,
         training_data=fingerprint,
-        **chosen,
     )
 
 

@@ -11,7 +11,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from deepfake_tf import metrics, verdict
 from deepfake_tf.decision import Decision
 from deepfake_tf.metrics import ece
-from deepfake_tf.resampling import NUM_DRAWS, num_groups_of_a_class
+from deepfake_tf.resampling import NUM_DRAWS, Interval, num_groups_of_a_class
 from deepfake_tf.schema import FAKE, LABEL_NAMES, REAL
 from deepfake_tf.verdict import Answer
 
@@ -63,20 +63,13 @@ def summarise(
     order = scores if decision.calibration.logits else logits
     values = metrics.compute_all(labels, scores, threshold=decision.threshold, order=order)
     found = metrics.intervals(labels, scores, groups, threshold=decision.threshold, order=order)
-    notes = dict(metrics.why_undefined(labels))
-    for name, interval in found.items():
-        if interval.num_undefined:
-            notes[name] = f"{interval.num_undefined} of {NUM_DRAWS} draws of groups gave no value and are left out"
-    fewest = num_groups_of_a_class(labels, groups)
-    if fewest < FEW_GROUPS:
-        notes["intervals"] = f"one class has {fewest} groups only: take the intervals as a rough guide"
     return {
         "num_real": int(np.sum(labels == REAL)),
         "num_fake": int(np.sum(labels == FAKE)),
         "num_groups": len(set(groups)),
         "metrics": {name: number_or_none(value) for name, value in values.items()},
-        "intervals": {name: [number_or_none(one.low), number_or_none(one.high)] for name, one in found.items()},
-        "notes": notes,
+        "intervals": {name: _ends(one) for name, one in found.items()},
+        "notes": _notes(labels, groups, found),
     }
 
 
@@ -94,6 +87,26 @@ def confusion(labels: NDArray[np.int64], scores: NDArray[np.float64], threshold:
 def number_or_none(value: float) -> float | None:
     """Returns what JSON can hold of a number."""
     return float(value) if math.isfinite(value) else None
+
+
+def _ends(interval: Interval) -> list[float | None]:
+    if interval.low == interval.high:
+        return [None, None]
+    return [number_or_none(interval.low), number_or_none(interval.high)]
+
+
+def _notes(labels: NDArray[np.int64], groups: Sequence[str], found: Mapping[str, Interval]) -> dict[str, str]:
+    notes = dict(metrics.why_undefined(labels))
+    for name, interval in found.items():
+        if interval.low == interval.high:
+            # An AUC of 1 is 1 in every draw, however few the videos: the bootstrap sees nothing of others.
+            notes[name] = "the same in every draw: these videos do not show how far off it may be"
+        elif interval.num_undefined:
+            notes[name] = f"{interval.num_undefined} of {NUM_DRAWS} draws of groups gave no value and are left out"
+    fewest = num_groups_of_a_class(labels, groups)
+    if fewest < FEW_GROUPS:
+        notes["intervals"] = f"one class has {fewest} groups only: take the intervals as a rough guide"
+    return notes
 
 
 def _answers(labels: NDArray[np.int64], scores: NDArray[np.float64], decision: Decision) -> dict[str, dict[str, int]]:

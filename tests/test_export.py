@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepfake_tf import export, versions
+from deepfake_tf import decision, export, runs, versions
+from deepfake_tf.decision import Decision
 from deepfake_tf.errors import ConfigError, ServableError
 from deepfake_tf.predictors import saved_model
 from deepfake_tf.predictors.saved_model import SavedModel, read_spec
+from deepfake_tf.schema import Calibration
 from tests import servables
 
 pytestmark = pytest.mark.slow
@@ -202,28 +204,35 @@ def test_warmup_records_are_what_the_predictor_asks(exported):
 
 
 @pytest.fixture
-def finished_run(monkeypatch, model):
-    from deepfake_tf import training
-
-    run = {
-        "settings": {},
-        "data": {"clip_spec": servables.CLIP_SPEC.to_json(), "fingerprint": "abc"},
-        "result": {"threshold": 0.25},
-    }
-    monkeypatch.setattr(training, "load_run", lambda run_dir: (model, run))
+def finished_run(monkeypatch, model, tmp_path):
+    run = {"settings": {}, "data": {"clip_spec": servables.CLIP_SPEC.to_json(), "fingerprint": "abc"}, "result": {}}
+    monkeypatch.setattr(runs, "load_run", lambda run_dir: (model, run))
+    (tmp_path / "run").mkdir()
     return run
 
 
-def test_export_of_a_run_fills_the_spec_and_finds_finished_work(finished_run, model, tmp_path):
-    folder = export.export_servable("runs/one", tmp_path / "faces")
+def test_export_of_a_run_fills_the_spec_and_finds_finished_work(finished_run, tmp_path):
+    run_dir, base = tmp_path / "run", tmp_path / "faces"
+    folder = export.export_servable(run_dir, base)
+    assert export.export_servable(run_dir, base) == folder
+    plain = _spec_in(folder)
+    assert (plain.model_name, plain.joining, plain.threshold, plain.training_data) == ("faces", "mean", 0.5, "abc")
+    # What was chosen since makes another servable of the same weights.
+    chosen = Decision("trimmed_mean", Calibration(logits=(-1.0, 2.0), scores=(0.2, 0.9)), threshold=0.25, band=0.05)
+    decision.write(run_dir, finished_run, chosen, {})
+    second = export.export_servable(run_dir, base)
+    assert second.name == "2"
+    spec = _spec_in(second)
+    assert Decision(spec.joining, spec.calibration, spec.threshold, spec.band) == chosen
+    assert json.loads((second / export.SOURCE_FILE).read_text())["spec"]["threshold"] == 0.25
+    assert export.export_servable(run_dir, base) == second
+
+
+def _spec_in(folder):
     loaded = SavedModel(folder)
     spec = read_spec(loaded)
     loaded.close()
-    assert (spec.model_name, spec.threshold, spec.training_data) == ("faces", 0.25, "abc")
-    assert json.loads((folder / export.SOURCE_FILE).read_text())["spec"]["threshold"] == 0.25
-    assert export.export_servable("runs/one", tmp_path / "faces") == folder
-    finished_run["result"]["threshold"] = 0.75
-    assert export.export_servable("runs/one", tmp_path / "faces").name == "2"
+    return spec
 
 
 def test_failed_rename_leaves_nothing(tmp_path, monkeypatch):
