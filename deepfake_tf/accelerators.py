@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
 _LOCK_FOLDER = Path(tempfile.gettempdir())
 
 
@@ -17,6 +15,8 @@ def grow_memory() -> None:
 
     Without effect where there is no GPU, or where TensorFlow uses it already.
     """
+    import tensorflow as tf
+
     for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
@@ -24,6 +24,8 @@ def grow_memory() -> None:
 
 def visible_gpus() -> list[str]:
     """Returns what tells the GPUs that this process sees from the others of this machine."""
+    import tensorflow as tf
+
     count = len(tf.config.list_physical_devices("GPU"))
     named = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
     return named[:count] if len(named) >= count else [str(number) for number in range(count)]

@@ -15,7 +15,7 @@ import numpy as np
 from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.search_settings import Between, Domain, SearchSettings, Value
-from deepfake_tf.settings import TrainSettings
+from deepfake_tf.settings import LOSSES, TrainSettings
 
 # What makes trials of one search differ in more than their settings, or is drawn by a flag of its own.
 _NOT_DRAWN = ("epochs", "monitor", "backbone", "head", "recipe")
@@ -40,6 +40,8 @@ def draw(hp: keras_tuner.HyperParameters, base: TrainSettings, search: SearchSet
         "batch_size": own.Choice("batch_size", [8, 16, 32]),
         "learning_rate": own.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
         "dropout": own.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        "loss": own.Choice("loss", list(LOSSES)),
+        "label_smoothing": own.Choice("label_smoothing", [0.0, 0.05, 0.1]),
     }
     for name in sorted(_plain_settings(base) & set(search.space) - set(drawn)):
         drawn[name] = own.other(name, getattr(base, name))

@@ -14,6 +14,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import time
 import traceback
@@ -197,11 +198,13 @@ class _Search(keras_tuner.engine.base_tuner.BaseTuner):
             TrainingError: the chief is gone.
         """
         self.save()
-        if self._place.is_chief:
-            search_workers.serve(self._trials, self._place.address)
-            return
-        with search_workers.plain_errors(self._place):
-            super().search()
+        # Keras Tuner prints what it reads from messages.
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            if self._place.is_chief:
+                search_workers.serve(self._trials, self._place.address)
+            else:
+                with search_workers.plain_errors(self._place):
+                    super().search()
 
     def save(self) -> None:
         """Writes the state; Keras Tuner reads it again only if this process has left a file of its own."""

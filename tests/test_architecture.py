@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # A module imports from its own row or from rows above. A folder of plugins is named once.
 TABLE = [
     ["errors"],
-    ["schema", "plugins", "command", "stages", "protos", "atomic", "crc32c", "native_output"],
+    ["plain", "schema", "plugins", "command", "stages", "protos", "atomic", "crc32c", "native_output"],
     [
         *["assets", "manifest", "balance", "layouts", "splits", "workers"],
         *[
@@ -81,7 +81,7 @@ TABLE = [
         ],
     ],
     [
-        *["search_space", "search_oracles", "search_report", "tuning", "crossval", "synthetic"],
+        *["search_space", "search_oracles", "search_report", "tuning", "crossval_report", "crossval", "synthetic"],
         *["probe_data", "probe_cells", "probe_scores", "probe_table", "probe_report", "probe", "probe_matrix"],
     ],
 ]

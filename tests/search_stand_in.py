@@ -1,0 +1,35 @@
+"""A process of a search by several machines, whose trainings only wait: python -m tests.search_stand_in DATA RUN."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from deepfake_tf import search_workers, training, tuning
+from deepfake_tf.search_settings import SearchSettings
+from deepfake_tf.settings import TrainSettings
+
+NUM_TRIALS = 8
+TRIAL_SEC = 0.5
+SEARCH = SearchSettings(tuner="grid", max_trials=NUM_TRIALS, recipes=("none",))
+BASE = TrainSettings(epochs=1, seed=4, patience=0)
+
+
+def train(data_dir, run_dir, settings, *, on_progress, keep_state):
+    """Notes who trained what, and waits."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / "trained_by.txt").open("a") as file:
+        file.write(f"{os.environ['KERASTUNER_TUNER_ID']} {settings.learning_rate!r} {settings.dropout!r}\n")
+    time.sleep(TRIAL_SEC)
+    return {"result": {"metrics": {settings.monitor: settings.learning_rate + settings.dropout}}}
+
+
+def main() -> None:
+    data_dir, run_dir = (Path(one) for one in sys.argv[1:])
+    training.train = train
+    work = tuning.tune_as_worker if search_workers.find_place().is_worker else tuning.tune
+    work(data_dir, run_dir, BASE, search=SEARCH)
+
+
+if __name__ == "__main__":
+    main()
