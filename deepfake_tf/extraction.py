@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_tf import clips, crops, tracks
+from deepfake_tf import clips, crops, plain, tracks
 from deepfake_tf.errors import (
     ConfigError,
     DecodeError,
@@ -41,6 +41,7 @@ _KNOWN_FOR_US = 2_000_000
 _LOOKED_AT_CLOSELY = 4
 
 
+@plain.travels
 @dataclass(frozen=True)
 class Extraction:
     """What became of one video.

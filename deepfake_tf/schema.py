@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake_tf import plain
 from deepfake_tf.errors import ConfigError, ServableError
 
 _T = TypeVar("_T")
@@ -32,6 +33,7 @@ NO_LABEL = -1
 SPLITS = ("train", "val", "test")
 
 
+@plain.travels
 class Outcome(StrEnum):
     """What became of one video; the same words stand in failures.csv and in verdicts."""
 
@@ -178,6 +180,7 @@ class Limits:
     memory_limit_bytes: int = 4 * 1024**3
 
 
+@plain.travels
 @dataclass(frozen=True)
 class Clip:
     """T crops of one face, in order of time. Where `mask` is False the crop is blank and the other values are zero.

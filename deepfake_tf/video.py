@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from deepfake_tf import colour
+from deepfake_tf import colour, plain
 from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
 from deepfake_tf.frames import DisplayMatrix, Frame, display_matrix, square_pixels
 from deepfake_tf.schema import Limits
@@ -38,6 +38,7 @@ _FRAMES_OFF = 3
 _USUAL_TICK_SEC = Fraction(1, 25)
 
 
+@plain.travels
 @dataclass(frozen=True)
 class VideoInfo:
     """What a file holds.

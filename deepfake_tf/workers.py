@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
+from deepfake_tf import plain
 from deepfake_tf.errors import ConfigError, DeepfakeError, WorkerCrashError, WorkerTimeoutError
 from deepfake_tf.schema import Limits
 
@@ -38,6 +39,9 @@ _START_LIMIT_SEC = 120.0
 _POLL_SEC = 0.05
 # The worker's own alarm, should the pool be gone: later than the pool's limit.
 _ALARM_GRACE_SEC = 10
+# Of a message that has begun to come when its time is up, and of those that carry no result.
+_MESSAGE_GRACE_SEC = 1.0
+_MAX_SHORT_BYTES = 2**20
 
 
 @dataclass
@@ -52,7 +56,8 @@ class _Job:
 class WorkerPool:
     """A fixed number of worker processes. Safe to use from several threads, and from asyncio by `asyncio.wrap_future`.
 
-    Functions, arguments and results travel by pickle: a function must be importable by its name.
+    Functions and arguments travel to a worker by pickle: a function must be importable by its name. What comes back is
+    plain data (plain.py), as a worker that works on what strangers send may not be its own master any more.
     """
 
     def __init__(
@@ -188,16 +193,18 @@ class _Seat:
     def _watch(self, worker: "_Worker", job: _Job) -> tuple[str, Any]:
         """Waits for the answer, a result or an error, and passes progress on."""
         deadline = time.monotonic() + job.limits.time_limit_sec
-        while not job.future.cancelled():
-            if time.monotonic() > deadline:
-                raise WorkerTimeoutError(f"The task was stopped at its limit of {job.limits.time_limit_sec:g} s.")
-            if not worker.connection.poll(_POLL_SEC):
-                continue
-            kind, value = worker.receive()
-            if kind != "progress":
-                return kind, value
-            if job.on_progress is not None:
-                job.on_progress(*value)
+        with worker.killed_after(job.limits.time_limit_sec + _MESSAGE_GRACE_SEC):
+            while not job.future.cancelled():
+                if time.monotonic() > deadline:
+                    raise WorkerTimeoutError(f"The task was stopped at its limit of {job.limits.time_limit_sec:g} s.")
+                if not worker.connection.poll(_POLL_SEC):
+                    continue
+                # No answer is larger than the memory it was made in.
+                kind, value = worker.receive(max_bytes=job.limits.memory_limit_bytes)
+                if kind != "progress":
+                    return kind, value
+                if job.on_progress is not None:
+                    job.on_progress(*value)
         raise CancelledError
 
     def _dismiss(self) -> str:
@@ -236,15 +243,38 @@ class _Worker:
     def took(self, message: bytes) -> bool:
         """Sends it a task and returns whether it took it: a process that was dead by then has no part in the task."""
         try:
-            self.send(message)
-            return self.connection.poll(_START_LIMIT_SEC) and self.receive()[0] == "taken"
+            with self.killed_after(_START_LIMIT_SEC):
+                self.send(message)
+                return self.receive()[0] == "taken"
         except (EOFError, OSError):
             return False
 
-    def receive(self) -> tuple[str, Any]:
-        """Returns what it sent: what it is, and the value."""
-        kind, value = pickle.loads(self.connection.recv_bytes())
+    def receive(self, *, max_bytes: int = _MAX_SHORT_BYTES) -> tuple[str, Any]:
+        """Waits for what it sends next; returns what it is, and the value.
+
+        Raises:
+            WorkerCrashError: it is no such message.
+            EOFError, OSError: the process ended, or sends more than it may.
+        """
+        data = self.connection.recv_bytes(max_bytes)
+        try:
+            kind, value = plain.loads(data)
+            if kind == "error" and not isinstance(value, Exception):
+                raise ValueError("It told of an error that is none.")
+        except (ValueError, TypeError) as error:
+            raise WorkerCrashError(f"The worker process answered with what is no answer. {error}") from error
         return kind, value
+
+    @contextmanager
+    def killed_after(self, seconds: float) -> Iterator[None]:
+        """Kills the process if this takes longer: a message that never ends would hold its reader for ever."""
+        alarm = threading.Timer(seconds, self._process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        finally:
+            alarm.cancel()
 
     def end(self) -> str:
         """Kills the process if it still runs; returns how it ended."""
@@ -273,7 +303,7 @@ def run_worker(descriptor: int) -> None:
         while True:
             message = connection.recv_bytes()
             # Told before anything of the task is looked at: from here on its end is the task's doing.
-            connection.send_bytes(pickle.dumps(("taken", None)))
+            connection.send_bytes(plain.dumps(("taken", None)))
             function, args, wants_progress, limits = pickle.loads(message)
             options = {"on_progress": _reporter(connection)} if wants_progress else {}
             with _limited(limits):
@@ -297,27 +327,27 @@ def _free_memory() -> None:
 
 def _answer(work: Callable[[], Any]) -> bytes:
     try:
-        return pickle.dumps(("result", work()))
+        return plain.dumps(("result", work()))
     except MemoryError:
-        return pickle.dumps(("error", WorkerCrashError("The worker reached its memory limit.")))
+        return plain.dumps(("error", WorkerCrashError("The worker reached its memory limit.")))
     except Exception as error:
         if not isinstance(error, DeepfakeError):
             error.add_note("In the worker:\n" + traceback.format_exc())
-        return _pickled_error(error)
+        return _answer_of(error)
 
 
-def _pickled_error(error: Exception) -> bytes:
+def _answer_of(error: Exception) -> bytes:
     """An error as a message; one that does not survive the way is told in words."""
     try:
-        data = pickle.dumps(("error", error))
-        pickle.loads(data)
+        data = plain.dumps(("error", error))
+        plain.loads(data)
         return data
-    except Exception:
-        return pickle.dumps(("error", WorkerCrashError(f"{type(error).__name__}: {error}")))
+    except (TypeError, ValueError):
+        return plain.dumps(("error", WorkerCrashError(f"{type(error).__name__}: {error}")))
 
 
 def _reporter(connection: Connection) -> Progress:
-    return lambda stage, share: connection.send_bytes(pickle.dumps(("progress", (stage, share))))
+    return lambda stage, share: connection.send_bytes(plain.dumps(("progress", (stage, float(share)))))
 
 
 @contextmanager

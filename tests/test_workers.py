@@ -3,10 +3,14 @@
 import asyncio
 import gc
 import os
+import pickle
 import signal
+import struct
+import sys
 import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -90,6 +94,39 @@ def environment(name):
     return os.environ.get(name)
 
 
+class Harmful:
+    """A pickle that makes a folder when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def line_to_the_pool():
+    """What a task that has taken its worker over finds in the frames that called it."""
+    frame = sys._getframe()
+    while "connection" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["connection"]
+
+
+def answer_with_a_pickle(path):
+    line_to_the_pool().send_bytes(pickle.dumps(("result", Harmful(path))))
+    time.sleep(60)
+
+
+def answer_without_end():
+    """Sends the head of a long message and no more."""
+    os.write(line_to_the_pool().fileno(), struct.pack("!i", 1000))
+    time.sleep(60)
+
+
+def return_what_cannot_travel():
+    return Circle()
+
+
 def test_result_comes_back(pool):
     assert pool.submit(add, 2, 3).result() == 5
 
@@ -103,6 +140,31 @@ def test_what_a_task_raises_is_raised(pool):
 def test_error_that_cannot_be_pickled_is_told_in_words(pool):
     with pytest.raises(WorkerCrashError, match="Local: told in words"):
         pool.submit(fail_in_a_way_that_does_not_travel).result()
+
+
+def test_nothing_that_a_worker_answers_is_run(pool, tmp_path):
+    with pytest.raises(WorkerCrashError, match="no answer"):
+        pool.submit(answer_with_a_pickle, tmp_path / "harm").result()
+    assert not (tmp_path / "harm").exists()
+    assert pool.submit(add, 1, 1).result() == 2
+
+
+def test_answer_that_never_ends_costs_one_task(pool):
+    with pytest.raises(WorkerCrashError, match="SIGKILL"):
+        pool.submit(answer_without_end, limits=SHORT).result(20)
+    assert pool.submit(add, 1, 1).result() == 2
+
+
+def test_answer_is_no_larger_than_the_memory_of_the_task(pool):
+    few = replace(Limits(), memory_limit_bytes=2**26)
+    with pytest.raises(WorkerCrashError):
+        pool.submit(bytes, 2**25 + 2**25, limits=few).result()
+    assert len(pool.submit(bytes, 2**24, limits=few).result()) == 2**24
+
+
+def test_value_that_is_no_plain_data_is_told_in_words(pool):
+    with pytest.raises(TypeError, match="type Circle cannot come back"):
+        pool.submit(return_what_cannot_travel).result()
 
 
 @pytest.mark.parametrize(("task", "words"), [(die, "SIGSEGV"), (leave, "exit code 3")])
