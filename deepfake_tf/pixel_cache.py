@@ -3,9 +3,12 @@
 A clip of 8 crops of 128 x 128 takes 0.4 MB decoded, about ten times its JPEG files.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +78,24 @@ class PixelCache:
 
 def _open_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
     num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    is_new = not path.exists() or path.stat().st_size != num_bytes
+    if not path.exists() or path.stat().st_size != num_bytes:
+        _make_file(path, num_bytes)
+    return np.memmap(path, dtype, "r+", shape=shape)
+
+
+def _make_file(path: Path, num_bytes: int) -> None:
+    """Makes a file of zeros that takes its name at its full size, unless another process was quicker."""
     free_bytes = shutil.disk_usage(path.parent).free
-    if is_new and free_bytes < num_bytes:
+    if free_bytes < num_bytes:
         # Writing to a mapped file on a full disk would kill the process.
         raise OSError(f"{num_bytes / 1e9:.1f} GB are needed, {free_bytes / 1e9:.1f} GB are free")
-    return np.memmap(path, dtype, "w+" if is_new else "r+", shape=shape)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-") as file:
+        file.truncate(num_bytes)
+        if path.exists() and path.stat().st_size != num_bytes:
+            path.unlink()
+        with contextlib.suppress(FileExistsError):
+            # To rename it would take the file away from workers that fill it already.
+            os.link(file.name, path)
 
 
 def _fingerprint(clips: ClipTable) -> str:

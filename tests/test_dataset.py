@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from deepfake_tf.augment import sensor_noise
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.loading import Loading
+from deepfake_tf.pixel_cache import PixelCache
 from deepfake_tf.sampling import Sampling
 from deepfake_tf.timing import Timing
 from tests.clips_of_squares import both_classes, write_data
@@ -203,6 +205,22 @@ def test_a_shard_that_was_written_anew_has_a_cache_of_its_own(tmp_path):
         os.utime(records.shard_paths(data, "train")[0], ns=(time_ns, time_ns))
         dataset.for_evaluation(list_clips(data, ["train"]), batch_size=8, loading=Loading(cache=cache))
     assert len(list(cache.glob("*.uint8"))) == 2
+
+
+def test_workers_that_make_a_cache_at_once_share_it(clips, tmp_path, monkeypatch):
+    first = PixelCache(clips, tmp_path)
+    pixels = np.full((1, 16, 16, 3), 7, np.uint8)
+    first.keep(2, np.array([1]), pixels)
+    # The other looked before the first had made it.
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path.suffix not in (".uint8", ".there") and exists(path))
+    second = PixelCache(clips, tmp_path)
+    second.keep(2, np.array([3]), pixels + 1)
+    for cache in (first, second):
+        found = np.zeros((4, 16, 16, 3), np.uint8)
+        assert cache.copy_to(2, np.arange(4), found).tolist() == [False, True, False, True]
+        assert found[:, 0, 0, 0].tolist() == [0, 7, 0, 8]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_cache_that_cannot_be_kept_is_an_error_in_words(clips, tmp_path):
