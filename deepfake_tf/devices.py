@@ -4,6 +4,7 @@ Every replica sees its part of each batch, and the gradients are summed over all
 whole batch. Workers of several machines are those that the variable TF_CONFIG names, as TensorFlow defines it.
 """
 
+import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -116,7 +117,9 @@ def find_devices(num_devices: int = 0, *, environment: Mapping[str, str] = os.en
         if num_devices:
             raise ConfigError("Several workers use all their GPUs, without --devices. Hide some: CUDA_VISIBLE_DEVICES.")
         strategy = _meet_workers()
-        return Devices(strategy, worker, num_workers, _names(_logical_devices()))
+        # By now TensorFlow sees the devices of the other workers as well.
+        num_local = int(strategy.num_replicas_in_sync) // num_workers
+        return Devices(strategy, worker, num_workers, _names(_logical_devices()[:num_local]))
     found = _logical_devices()
     # One of several virtual CPUs, because they share what there is.
     wanted = num_devices or (len(found) if found[0].device_type == "GPU" else 1)
@@ -125,7 +128,7 @@ def find_devices(num_devices: int = 0, *, environment: Mapping[str, str] = os.en
             f"TensorFlow sees {len(found)} {found[0].device_type}s here. Received: --devices {num_devices}"
         )
     found = found[:wanted]
-    strategy = tf.distribute.get_strategy() if wanted == 1 else tf.distribute.MirroredStrategy([x.name for x in found])
+    strategy = tf.distribute.get_strategy() if wanted == 1 else _mirror(tuple(x.name for x in found))
     return Devices(strategy, names=_names(found))
 
 
@@ -161,6 +164,13 @@ def _place(text: str) -> tuple[int, int]:
     return place, len(workers)
 
 
+# Once in a process: a second strategy would number its exchanges as the first, and they be taken for one another.
+@functools.cache
+def _mirror(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(list(names))
+
+
+@functools.cache
 def _meet_workers() -> tf.distribute.Strategy:
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()

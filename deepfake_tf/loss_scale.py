@@ -28,9 +28,9 @@ class LossScale:
 
     def shrink(self) -> bool:
         """Halves the factor; returns whether it could."""
-        if not self._active or float(self._scale) <= 1:
+        if not self._active or _number(self._scale) <= 1:
             return False
-        self._scale.assign(float(self._scale) / 2)
+        self._scale.assign(_number(self._scale) / 2)
         self._num_good.assign(0.0)
         return True
 
@@ -38,7 +38,12 @@ class LossScale:
         """Counts an update with finite gradients."""
         if not self._active:
             return
-        self._num_good.assign(float(self._num_good) + 1)
-        if float(self._num_good) >= _GROW_AFTER:
-            self._scale.assign(float(self._scale) * 2)
+        self._num_good.assign(_number(self._num_good) + 1)
+        if _number(self._num_good) >= _GROW_AFTER:
+            self._scale.assign(_number(self._scale) * 2)
             self._num_good.assign(0.0)
+
+
+def _number(variable: keras.Variable) -> float:
+    # On several devices a variable is several, which `float` does not take.
+    return float(keras.ops.convert_to_numpy(variable.value + 0.0))

@@ -194,7 +194,8 @@ class TrainingStep:
         return norm / self._devices.num_replicas, ()
 
     def _predict(self, still: bool, inputs: Any, share: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return share, self._model(inputs, training=False)
+        logits = self._model(inputs, training=False)
+        return tf.size(logits), logits
 
     def _align_statistics(self) -> None:
         """Makes what layers remember of their batches the mean over the devices, which see other parts of them."""
