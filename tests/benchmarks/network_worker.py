@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--compile")
     options = parser.parse_args()
     steps, peak, macs = (with_tensorflow if options.framework == "tensorflow" else with_torch)(options)
-    clock = time.process_time if options.threads == 1 else time.perf_counter
+    clock = clock_of(options)
     for line in sys.stdin:
         question = line.strip()
         answer = {"macs": macs, "peak": peak}[question]() if question.isalpha() else timed(steps, int(question), clock)
@@ -35,17 +35,22 @@ def main() -> int:
     return 0
 
 
-def timed(steps: Step, number: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of a number of steps; on one thread its own processor time, which other programs do not change."""
+def clock_of(options: argparse.Namespace) -> Callable[[], float]:
+    """On one thread its own processor time, which other programs change least."""
+    return time.process_time if options.threads == 1 else time.perf_counter
+
+
+def timed(steps: Step, number: int, clock: Callable[[], float]) -> float:
+    """Seconds of a number of steps."""
     begin = clock()
     steps(number)
     return clock() - begin
 
 
-def best_of(product: Step, side: int) -> float:
+def best_of(product: Step, side: int, clock: Callable[[], float]) -> float:
     """Floating-point operations a second of a matrix product."""
     product(1)
-    return 2 * side**3 / min(timed(product, 1) for _ in range(5))
+    return 2 * side**3 / min(timed(product, 1, clock) for _ in range(5))
 
 
 # TensorFlow -----------------------------------------------------------------------------------------------------------
@@ -103,7 +108,7 @@ def with_tensorflow(options: argparse.Namespace) -> tuple[Step, Callable[[], flo
         side = SIDE[options.precision]
         square = tf.cast(tf.random.normal([side, side]), options.precision)
         product = tf.function(lambda: tf.reduce_max(tf.cast(tf.matmul(square, square), tf.float32)), jit_compile=jit)
-        return best_of(lambda _: product().numpy(), side)
+        return best_of(lambda _: product().numpy(), side, clock_of(options))
 
     def macs() -> int:
         return zoo.count_macs(plugins.load("backbones", backbone).build(options.image_size))
@@ -167,7 +172,7 @@ def with_torch(options: argparse.Namespace) -> tuple[Step, Callable[[], float], 
     def peak() -> float:
         side = SIDE[options.precision]
         square = torch.randn(side, side, device=device, dtype=getattr(torch, options.precision))
-        return best_of(lambda _: torch.max(square @ square).item(), side)
+        return best_of(lambda _: torch.max(square @ square).item(), side, clock_of(options))
 
     return steps, peak, lambda: 0
 
