@@ -3,7 +3,6 @@
 OUT/clip_scores.csv     one row a clip
 OUT/track_scores.csv    one row a face
 OUT/video_scores.csv    one row a video of the split, those that could not be judged included
-OUT/confusion.png       the videos' confusion matrix
 OUT/report.html         all of it on one page that needs nothing else
 OUT/report.json         the same for machines, written last: it marks the evaluation finished
 
@@ -27,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from deepfake_tf import atomic, breakdown, decision, face_sizes, measures, report, scoring
+from deepfake_tf import atomic, breakdown, decision, face_sizes, measures, report, robustness, scoring
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.data_folder import read_failures
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.manifest import VideoEntry, read_manifest
+from deepfake_tf.manifest import VideoEntry, read_manifest, read_table
 from deepfake_tf.records import read_index
 from deepfake_tf.runs import check_spec, load_run
 from deepfake_tf.schema import LABEL_NAMES
@@ -85,6 +84,7 @@ def evaluate(
     breakdown.check_columns(by, entries)
     finished = _find_finished(out_dir, source, by)
     if finished:
+        take_up_robustness(out_dir, finished)
         return finished
     clips = labelled_clips(data_dir, split)
     logits = scoring.predict_logits(model, clips, on_progress=on_progress)
@@ -99,7 +99,9 @@ def evaluate(
         **source,
         **_measure(tables, chosen, by),
     }
-    return _write_report(out_dir, results)
+    _write_page(out_dir, results, tables.videos, robustness.find(run_dir, run, split))
+    atomic.write_whole(out_dir / REPORT_FILE, (json.dumps(results, indent=2) + "\n").encode())
+    return results
 
 
 def check_data(run: Mapping[str, Any], data_dir: Path | str) -> str:
@@ -200,9 +202,28 @@ def _coverage(videos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _write_report(out_dir: Path, results: dict[str, Any]) -> dict[str, Any]:
-    picture = report.draw_confusion(results["videos"]["confusion"])
-    atomic.write_whole(out_dir / "confusion.png", picture)
-    atomic.write_whole(out_dir / "report.html", report.render(results, confusion_png=picture).encode())
-    atomic.write_whole(out_dir / REPORT_FILE, (json.dumps(results, indent=2) + "\n").encode())
-    return results
+def take_up_robustness(out_dir: Path | str, results: Mapping[str, Any], given: Path | str | None = None) -> None:
+    """Writes the page of a finished evaluation again, with the robustness that was measured since.
+
+    Args:
+        out_dir: the evaluation's folder.
+        results: what its report.json holds.
+        given: the folder of the measurement; if None it is looked for beside the run, and nothing is done without it.
+
+    Raises:
+        ConfigError: what was given is not there, or was measured of another run or split.
+        DataError: it is damaged.
+    """
+    worse = robustness.find(results["run_path"], results["run"], results["data"]["split"], given=given)
+    if worse:
+        _write_page(Path(out_dir), results, read_table(Path(out_dir) / "video_scores.csv"), worse)
+
+
+def _write_page(
+    out_dir: Path, results: Mapping[str, Any], videos: Sequence[Mapping[str, Any]], worse: Mapping[str, Any] | None
+) -> None:
+    data_dir, split = results["data"]["path"], results["data"]["split"]
+    entries = read_manifest(Path(data_dir) / "manifest.csv")
+    report.write(
+        out_dir, results, videos=videos, clips=labelled_clips(data_dir, split), entries=entries, robustness=worse
+    )

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import atomic, degradations, resampling, robustness_plots, verdict
+from deepfake_tf import atomic, decision, degradations, resampling, robustness_plots, verdict
 from deepfake_tf.clip_table import ClipTable, list_clips
 from deepfake_tf.data_folder import ShardSettings
+from deepfake_tf.decision import Decision
 from deepfake_tf.degradations import CLEAN, Degradation
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import read_manifest
@@ -29,7 +30,7 @@ from deepfake_tf.metrics import roc_auc
 from deepfake_tf.records import read_index
 from deepfake_tf.robustness_cells import Cells, Logits, cell_name
 from deepfake_tf.runners import RunSettings, extract_manifest
-from deepfake_tf.runs import load_run
+from deepfake_tf.runs import check_spec, load_run
 from deepfake_tf.schema import FAKE, REAL, Calibration, ClipSpec, fingerprint
 from deepfake_tf.settings import read_run
 
@@ -97,25 +98,31 @@ def measure(
         What robustness.json holds.
 
     Raises:
-        ConfigError: there is no run, the folder holds another measurement, or a video is gone.
+        ConfigError: there is no run, its clips were made in another way, the folder holds another measurement, or a
+            video is gone.
         DataError: the split has no labelled clips.
     """
     out_dir = Path(out_dir)
     model, run = load_run(run_dir)
-    clips = _choose(list_clips(data_dir, [sweep.split]).labelled(), sweep)
-    data = {"path": str(data_dir), "fingerprint": read_index(data_dir).fingerprint(), "split": sweep.split}
-    source = {"run": fingerprint([run["settings"], run["result"]]), "max_videos": sweep.max_videos, "seed": sweep.seed}
-    _claim(out_dir, {**source, "data": {**data, "path": ""}})
+    index = read_index(data_dir)
+    check_spec(run, index.spec, data_dir)
+    clips = list_clips(data_dir, [sweep.split]).labelled()
+    # The middle frames, if more are stored.
+    clips = _choose(clips.with_num_frames(run["data"]["clip_spec"]["num_frames"]), sweep)
+    data = {"path": str(data_dir), "fingerprint": index.fingerprint(), "split": sweep.split}
+    source = {"run": run_fingerprint(run), "max_videos": sweep.max_videos, "seed": sweep.seed}
+    chosen, _ = decision.read(run_dir, run)
+    _claim(out_dir, {**source, "joining": chosen.joining, "data": {**data, "path": ""}})
     videos = {one.video_id: one for one in read_manifest(Path(data_dir) / "manifest.csv")}
-    cells = Cells(model, clips, videos, joining="mean", num_workers=sweep.num_workers, seed=sweep.seed)
-    chosen = sweep.chosen(clips.spec)
-    logits = cells.measure(out_dir / "cells", chosen, on_progress or (lambda done, total, name, share: None))
+    cells = Cells(model, clips, videos, joining=chosen.joining, num_workers=sweep.num_workers, seed=sweep.seed)
+    wanted = sweep.chosen(clips.spec)
+    logits = cells.measure(out_dir / "cells", wanted, on_progress or (lambda done, total, name, share: None))
     results = {
         "format_version": ROBUSTNESS_VERSION,
         "run_path": str(run_dir),
         **source,
         "data": data,
-        **_summarise(logits, clips, chosen, Calibration()),
+        **_summarise(logits, clips, wanted, chosen),
     }
     atomic.write_whole(out_dir / PICTURE_FILE, robustness_plots.draw_all(results))
     atomic.write_whole(out_dir / RESULT_FILE, _json_bytes(results))
@@ -188,6 +195,42 @@ def read_robustness(path: Path | str) -> dict[str, Any]:
     return results
 
 
+def find(
+    run_dir: Path | str, run: Mapping[str, Any], split: str, *, given: Path | str | None = None
+) -> dict[str, Any] | None:
+    """Returns the robustness that was measured of a run on the videos that are evaluated.
+
+    Args:
+        run_dir: the run's folder; what lies in it, or in its folder robustness-SPLIT, is found.
+        run: what its run.json holds.
+        split: whose videos are evaluated.
+        given: where it is said to be.
+
+    Returns:
+        What robustness.json holds; None if none was given and none of this run and split is found.
+
+    Raises:
+        ConfigError: what was given is not there, or was measured of another run or split.
+        DataError: it is damaged.
+    """
+    folder = Path(given) if given is not None else Path(run_dir) / f"robustness-{split}"
+    if given is None and not (folder / RESULT_FILE).is_file():
+        return None
+    found = read_robustness(folder)
+    # Of a manifest, the clips were made for it, and are in another folder with another fingerprint.
+    is_same = found["run"] == run_fingerprint(run) and found["data"]["split"] == split
+    if is_same:
+        return found
+    if given is None:
+        return None
+    raise ConfigError(f"{folder} holds the measurement of another run or split. Measure again with this run.")
+
+
+def run_fingerprint(run: Mapping[str, Any]) -> str:
+    """Returns what tells one training from another, wherever it lies."""
+    return fingerprint([run["settings"], run["result"]])
+
+
 def _choose(clips: ClipTable, sweep: Sweep) -> ClipTable:
     if not len(clips):
         raise DataError(f"The split {sweep.split!r} has no labelled clips: nothing to hold scores against.")
@@ -223,13 +266,13 @@ def _json_bytes(values: object) -> bytes:
 
 
 def _summarise(
-    cells: Mapping[str, Logits], clips: ClipTable, chosen: list[Degradation], calibration: Calibration
+    cells: Mapping[str, Logits], clips: ClipTable, wanted: list[Degradation], chosen: Decision
 ) -> dict[str, Any]:
     labels = dict(zip(clips.video_ids, clips.labels.tolist(), strict=True))
     groups = dict(zip(clips.video_ids, clips.groups, strict=True))
 
     def point(name: str) -> dict[str, Any]:
-        return _point(cells[name], cells[CLEAN], labels, groups, calibration)
+        return _point(cells[name], cells[CLEAN], labels, groups, chosen.calibration)
 
     curves = [
         {
@@ -240,12 +283,13 @@ def _summarise(
             "labels": one.labels(),
             "points": {f"{strength:g}": point(cell_name(one, strength)) for strength in one.strengths},
         }
-        for one in chosen
+        for one in wanted
     ]
     return {
         "num_real": sum(label == REAL for label in labels.values()),
         "num_fake": sum(label == FAKE for label in labels.values()),
         "num_groups": len(set(groups.values())),
+        "threshold": chosen.threshold,
         CLEAN: point(CLEAN),
         "curves": curves,
     }

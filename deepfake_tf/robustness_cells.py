@@ -6,6 +6,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from deepfake_tf import atomic, augment, records, verdict
 from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.degradations import CLEAN, Degradation
 from deepfake_tf.errors import ConfigError, DataError, WorkerError
+from deepfake_tf.frame_windows import choose_frames
 from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.reencoding import StoredAgain, extract_shifted, extract_stored_again, shift_of
-from deepfake_tf.schema import INPUT_CLIPS, INPUT_MASK, Clip, Limits
+from deepfake_tf.schema import INPUT_CLIPS, INPUT_MASK, Clip, ClipSpec, Limits
 from deepfake_tf.workers import WorkerPool
 
 Logits = dict[str, float]
@@ -154,7 +156,8 @@ class Cells:
         for row in self._rows[video_id]:
             with self._clips.shard_path(row).open("rb") as file:
                 file.seek(int(self._clips.offsets[row]))
-                clips.append(records.decode_clip(file.read(int(self._clips.num_bytes[row]))).clip)
+                clip = records.decode_clip(file.read(int(self._clips.num_bytes[row]))).clip
+            clips.append(_with_frames(clip, self._clips.spec))
         return tuple(clips)
 
     # Both -------------------------------------------------------------------------------------------------------------
@@ -183,6 +186,22 @@ def decode_crops(crops: Sequence[bytes], mask: NDArray[np.bool_]) -> NDArray[np.
     clip = np.stack([np.asarray(one, np.uint8) for one in pixels])
     clip[~mask] = 0
     return clip
+
+
+def _with_frames(clip: Clip, spec: ClipSpec) -> Clip:
+    """A stored clip with the frames that are used of it."""
+    chosen = choose_frames(clip.mask, spec.num_frames, spec.placement)
+    by_frame = (
+        "mask",
+        "timestamps_us",
+        "frame_indices",
+        "boxes_xyxy_px",
+        "keypoints_crop_px",
+        "confidences",
+        "sharpness",
+    )
+    arrays = {name: getattr(clip, name)[chosen] for name in by_frame}
+    return replace(clip, crops=tuple(clip.crops[number] for number in chosen), **arrays)
 
 
 def _in_flight(

@@ -23,7 +23,7 @@ def draw_all(results: Mapping[str, Any]) -> bytes:
     figure = figures.new_figure(3.6 * columns, 3.2 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for one, curve in zip(axes, curves, strict=False):
-        _draw(one, curve, results[CLEAN])
+        _draw(one, curve, results[CLEAN], results["threshold"])
         one.set_title(curve["title"])
     for one in axes[len(curves) :]:
         one.set_visible(False)
@@ -32,24 +32,25 @@ def draw_all(results: Mapping[str, Any]) -> bytes:
 
 
 @figures.styled
-def draw_curve(curve: Mapping[str, Any], clean: Mapping[str, Any]) -> "Figure":
+def draw_curve(curve: Mapping[str, Any], clean: Mapping[str, Any], threshold: float) -> "Figure":
     """Draws one curve.
 
     Args:
         curve: one of robustness.json.
         clean: the point of the videos as they are.
+        threshold: a score at or above it counts as fake.
     """
     figure = figures.new_figure(5.2, 3.6)
-    _draw(figure.subplots(), curve, clean)
+    _draw(figure.subplots(), curve, clean, threshold)
     figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
     return figure
 
 
-def _draw(axes: "Axes", curve: Mapping[str, Any], clean: Mapping[str, Any]) -> None:
+def _draw(axes: "Axes", curve: Mapping[str, Any], clean: Mapping[str, Any], threshold: float) -> None:
     labels = curve["labels"]
     points = [clean if label == CLEAN else curve["points"][label] for label in labels]
     places = range(len(labels))
-    axes.axhline(0.5, color=figures.SOFT, linewidth=1, linestyle=":")
+    axes.axhline(threshold, color=figures.SOFT, linewidth=1, linestyle=":")
     for name, colour, mark, text in (
         ("mean_score_real", figures.REAL_COLOUR, "o", "mean score of reals"),
         ("mean_score_fake", figures.FAKE_COLOUR, "s", "mean score of fakes"),

@@ -17,6 +17,9 @@ def build_parser() -> command.Parser:
     parser.add_argument(
         "--by", nargs="+", default=[], metavar="COLUMN", help="columns of the manifest to measure by, beside the usual"
     )
+    parser.add_argument(
+        "--robustness", type=Path, metavar="DIR", help="what pipelines.robustness made, for the report; found in RUN"
+    )
     parser.add_argument("--out", type=Path, default=argparse.SUPPRESS, help="folder of the report (default: in RUN)")
     return parser
 
@@ -29,7 +32,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf.evaluation import evaluate
+    from deepfake_tf.evaluation import evaluate, take_up_robustness
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring clips", total=None)
@@ -41,6 +44,8 @@ def work(arguments: argparse.Namespace) -> int:
             by=arguments.by,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+        if arguments.robustness:
+            take_up_robustness(out_dir, report, arguments.robustness)
     print_summary(report)
     print(f"The report is {out_dir / 'report.html'}")
     return command.DONE
@@ -52,7 +57,7 @@ def print_summary(report: dict) -> None:
     print("".join(f", {count} {outcome or 'not extracted'}" for outcome, count in coverage["refused"].items()))
     print(
         f"clips joined by {chosen['joining']}, calibration {chosen['calibration']['method']}, threshold "
-        f"{videos['threshold']:.3f}, {coverage['num_inconclusive']} videos within {videos['band']:.3f} of it INCONCLUSIVE"
+        f"{videos['threshold']:.3f}; {coverage['num_inconclusive']} INCONCLUSIVE, within {videos['band']:.3f} of it"
     )
     print(f"  {'':<20}{'videos':>8}  {'95 % interval':<16}{'faces':>8}{'clips':>8}")
     for name, value in videos["metrics"].items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from deepfake_tf import decision, evaluation, training
+from deepfake_tf import decision, evaluation, robustness, training
 from deepfake_tf.decision import Decision
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.schema import Calibration
@@ -105,13 +105,39 @@ def test_coverage_counts_the_labelled_videos_of_the_split(evaluated):
 def test_the_report_is_written_whole(evaluated):
     out_dir, report = evaluated
     assert json.loads((out_dir / "report.json").read_text()) == report
-    assert (out_dir / "confusion.png").read_bytes().startswith(b"\x89PNG")
     html = (out_dir / "report.html").read_text()
     assert "small_cnn + mean" in html
-    assert "1 of 9 videos could not be judged" in html
+    assert "1 of 9 could not be judged" in html
     # Nothing is asked for from elsewhere.
     assert "http" not in html
-    assert "src=" not in html.replace('src="data:image/png;base64,', "")
+    assert "src=" not in html.replace('src="data:image/jpeg;base64,', "")
+
+
+def test_robustness_is_taken_up_when_it_lies_beside_the_run(data, run_dir, evaluated, tmp_path):
+    run = json.loads((run_dir / "run.json").read_text())
+    point = {"num_judged": 8, "roc_auc": 0.5, "roc_auc_interval": [0.4, 0.6], "change": -0.1}
+    point |= {"change_interval": [-0.2, -0.05], "mean_score_real": 0.4, "mean_score_fake": 0.6}
+    measured = {
+        **{"format_version": robustness.ROBUSTNESS_VERSION, "run": robustness.run_fingerprint(run)},
+        **{"data": {"split": "test"}, "num_real": 4, "num_fake": 4, "num_groups": 8, "max_videos": None},
+        **{"threshold": 0.5, "clean": point},
+        "curves": [
+            {
+                **{"name": "jpeg", "title": "JPEG", "unit": "quality", "level": "clip"},
+                **{"labels": ["clean", "10"], "points": {"10": point}},
+            }
+        ],
+    }
+    (tmp_path / "robustness.json").write_text(json.dumps(measured))
+    # The evaluation is finished: only its page is written again.
+    evaluation.take_up_robustness(*evaluated, tmp_path)
+    assert "More than chance costs: JPEG" in (evaluated[0] / "report.html").read_text()
+    assert robustness.find(run_dir, run, "test") is None
+    (run_dir / "robustness-test").mkdir()
+    (tmp_path / "robustness.json").rename(run_dir / "robustness-test" / "robustness.json")
+    assert robustness.find(run_dir, run, "test") == measured
+    with pytest.raises(ConfigError, match="another run or split"):
+        robustness.find(run_dir, run, "val", given=run_dir / "robustness-test")
 
 
 def test_a_finished_evaluation_is_found_finished(data, run_dir, evaluated, monkeypatch):

@@ -87,9 +87,10 @@ def test_a_video_stored_again_gives_clips_as_any_other(face):
     clean = extract(face, SPEC).clips
     again = extract_stored_again(str(face), SPEC, StoredAgain(), Limits())
     assert [clip.clip_id for clip in again] == [clip.clip_id for clip in clean]
-    difference = np.abs(decode(again[0]) - decode(clean[0])).mean()
+    # What the detector says of nearly equal pictures is nearly equal.
+    assert np.abs(again[0].boxes_xyxy_px - clean[0].boxes_xyxy_px).max() < 4
     worse = extract_stored_again(str(face), SPEC, StoredAgain(rate_factor=45), Limits())
-    assert difference < 2 < np.abs(decode(worse[0]) - decode(clean[0])).mean()
+    assert worse[0].sharpness.mean() < 0.7 * again[0].sharpness.mean()
 
 
 def decode(clip):

@@ -31,8 +31,9 @@ class MeanGrey:
 
 @pytest.fixture(autouse=True)
 def _known_model(monkeypatch):
-    run = {"settings": {}, "result": {}, "data": {}}
+    run = {"settings": {}, "result": {}, "data": {"clip_spec": {"num_frames": 2}}}
     monkeypatch.setattr(robustness, "load_run", lambda run_dir: (MeanGrey(), run))
+    monkeypatch.setattr(robustness, "check_spec", lambda run, found, data_dir: None)
 
 
 @pytest.fixture(scope="module")
