@@ -38,13 +38,13 @@ def build_oracle(base: TrainSettings, search: SearchSettings, on_end: Callable[[
         "max_consecutive_failed_trials": 10**9,
     }
     if search.tuner == "hyperband":
-        shared["max_epochs"] = base.epochs
+        # Begun anew until there are as many trials as were asked for.
+        shared |= {"max_epochs": base.epochs, "hyperband_iterations": 10**6}
     if search.tuner == "bayesian":
         # Keras Tuner's own, three times the number of settings, would leave a short search nothing to learn from.
         shared["num_initial_points"] = max(_MIN_RANDOM_POINTS, search.max_trials // 4)
     kinds = {"hyperband": Hyperband, "random": Random, "bayesian": Bayesian, "grid": Grid}
     oracle = kinds[search.tuner](**shared)
-    # Hyperband's rounds end by themselves; for it too this is the limit.
     oracle.max_trials = search.max_trials
     oracle.verbose = 0
     oracle.on_end = on_end

@@ -240,7 +240,8 @@ class _Search(keras_tuner.engine.base_tuner.BaseTuner):
         settings = search_space.settings_of(trial, self._base, self._search)
         trial_dir = self._trial_dir(trial.trial_id)
         parent = trial.hyperparameters.values.get("tuner/trial_id")
-        if parent is not None:
+        # Under a schedule that ends with its training, a longer one is another one from its first step.
+        if parent is not None and settings.schedule == "constant":
             _inherit_state(self._trial_dir(parent), trial_dir)
         with accelerators.one_at_a_time(accelerators.visible_gpus()):
             run = training.train(

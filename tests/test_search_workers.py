@@ -12,11 +12,12 @@ from pathlib import Path
 import keras_tuner
 import pytest
 
-from deepfake_tf import accelerators, search_oracles, search_workers
+from deepfake_tf import accelerators, search_oracles, search_workers, training, tuning
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.search_settings import SearchSettings
 from deepfake_tf.search_workers import Place, find_place
 from deepfake_tf.settings import TrainSettings
+from tests import search_stand_in
 from tests.clips_of_squares import both_classes, write_data
 
 ROOT = Path(__file__).parent.parent
@@ -111,19 +112,14 @@ def test_a_chief_and_two_workers_make_each_trial_once_though_one_is_killed(tmp_p
         one.bind(("localhost", 0))
         place = {"KERASTUNER_ORACLE_IP": "localhost", "KERASTUNER_ORACLE_PORT": str(one.getsockname()[1])}
 
-    def start(name: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "tests.search_stand_in", str(data), str(run_dir)]
-        environment = os.environ | place | {"KERASTUNER_TUNER_ID": name, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-
-    processes = {name: start(name) for name in ("chief", "worker-1", "worker-2")}
+    processes = {name: start(name, data, run_dir, place) for name in ("chief", "worker-1", "worker-2")}
     try:
         # Both at once, each in the middle of its work.
         wait_for(lambda: any("worker-1" in one for one in trained(run_dir).values()), processes)
         processes["worker-1"].kill()
         processes["worker-1"].wait()
         processes["worker-1"].stderr.close()
-        processes["worker-1"] = start("worker-1")
+        processes["worker-1"] = start("worker-1", data, run_dir, place)
         for name, process in processes.items():
             said = process.communicate(timeout=240)[1]
             assert process.returncode == 0, f"{name}: {said}"
@@ -150,6 +146,32 @@ def test_a_chief_and_two_workers_make_each_trial_once_though_one_is_killed(tmp_p
     run = json.loads((run_dir / "run.json").read_text())
     assert run["result"]["best_run"] == f"trials/{best['trial']}"
     assert len({row["settings"] for row in rows}) == 8
+
+
+@pytest.mark.slow
+def test_a_search_killed_in_a_trial_ends_in_the_same_table(tmp_path, monkeypatch):
+    data = write_data(tmp_path / "data", {"train": both_classes("t", 2), "val": both_classes("v", 1)})
+    one = start("alone", data, tmp_path / "killed", {})
+    try:
+        wait_for(lambda: len(trained(tmp_path / "killed")) == 3, {"alone": one})
+    finally:
+        one.kill()
+        one.communicate()
+    again = start("alone", data, tmp_path / "killed", {})
+    said = again.communicate(timeout=240)[1]
+    assert again.returncode == 0, said
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "alone")
+    monkeypatch.setattr(training, "train", search_stand_in.train)
+    monkeypatch.setattr(search_stand_in, "TRIAL_SEC", 0.0)
+    tuning.tune(data, tmp_path / "whole", search_stand_in.BASE, search=search_stand_in.SEARCH)
+    for name in ("trials.csv", "run.json"):
+        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def start(name: str, data: Path, run_dir: Path, place: dict[str, str]) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.search_stand_in", str(data), str(run_dir)]
+    environment = os.environ | place | {"KERASTUNER_TUNER_ID": name, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def trained(run_dir: Path) -> dict[str, str]:
