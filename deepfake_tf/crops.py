@@ -68,8 +68,8 @@ def crop_square(detection: Detection, spec: ClipSpec) -> tuple[int, int, int]:
     """Returns (left, top, side) in pixels, even numbers: the box's longer side with margins, around its middle."""
     left, top, right, bottom = detection.box_xyxy_px
     side = max(1, round(max(right - left, bottom - top) * (1 + 2 * spec.margin)))
-    # Most videos store one colour for two by two pixels. Large squares are halved before they are resized.
-    side += -side % (4 if squares.halves(side, spec.crop_size_px) else 2)
+    # Most videos store one colour for two by two pixels, and large squares are halved before they are resized.
+    side = squares.even_side(side, spec.crop_size_px)
     return 2 * round((left + right - side) / 4), 2 * round((top + bottom - side) / 4), side
 
 

@@ -33,8 +33,8 @@ from deepfake_tf.workers import WorkerPool
 Progress = Callable[[str, float], None]
 """Takes the name of a stage and the share of it that is done, in [0, 1]."""
 
-# So long after a frame that was looked at the faces of another one are taken to lie on the way to the next.
-_FOLLOWED_BLINDLY_US = 200_000
+# So long after a frame that was looked at the faces of another one may lie on the way to the next.
+_FOLLOWED_BLINDLY_US = 400_000
 # So long a face is known to have been somewhere.
 _KNOWN_FOR_US = 2_000_000
 # So many frames without a face are looked at as closely as possible, and then one in so many.

@@ -1,5 +1,6 @@
 """Squares cut out of pictures and resized: the geometry of crops, for RGB pictures and for single planes alike."""
 
+import math
 from typing import Any
 
 import cv2
@@ -9,13 +10,11 @@ from numpy.typing import NDArray
 Pixels = NDArray[Any]
 """uint8 or uint16, [H, W] or [H, W, 3]."""
 
-# So many times larger than the result a picture stays when it is halved: rounding then does not show.
-_SIZES_AVERAGED = 3
 
-
-def halves(side: int, size_px: int) -> bool:
-    """Returns whether a square of this side is halved at least once before it is resized."""
-    return side >= 2 * _SIZES_AVERAGED * size_px
+def even_side(side: int, size_px: int) -> int:
+    """Returns the next length that, and half of which for chroma, can be halved as often as it is when resized."""
+    times = max(0, math.floor(math.log2(side / size_px))) if side > size_px else 0
+    return side + -side % 2 ** (times + 1)
 
 
 def cut_square(pixels: Pixels, left: int, top: int, side: int, size_px: int) -> Pixels:
@@ -59,9 +58,11 @@ def _region(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
 
 
 def _resize(square: Pixels, size_px: int) -> Pixels:
-    # Halving is exact and fast; by other ratios the mean over areas takes ten times as long, for every pixel it reads.
-    while halves(square.shape[0], size_px) and square.shape[0] % 2 == 0:
+    """Halves it, each pixel the mean of four, while it is twice as large, and goes the rest of the way between pixels.
+
+    The mean over other areas takes ten times as long, for every pixel that it reads.
+    """
+    while square.shape[0] >= 2 * size_px and square.shape[0] % 2 == 0:
         square = _halved(square)
-    # Averaging when it shrinks keeps fine detail from turning into patterns.
-    method = cv2.INTER_AREA if size_px < square.shape[0] else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if square.shape[0] >= 2 * size_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(square, (size_px, size_px), interpolation=method))

@@ -167,7 +167,10 @@ class Video:
             return number
         # What comes out when the decoder is emptied has no unit of time; it is the stream's then.
         tick_sec = picture.time_base or self.timeline.tick_sec
-        return self.timeline.index_at(round(picture.pts * tick_sec / self.timeline.tick_sec))
+        is_same = tick_sec == self.timeline.tick_sec
+        return self.timeline.index_at(
+            picture.pts if is_same else round(picture.pts * tick_sec / self.timeline.tick_sec)
+        )
 
     def _pictures(
         self, container: InputContainer, stream: VideoStream, wanted: Collection[int]

@@ -141,5 +141,5 @@ def test_other_faces_cannot_be_followed(before, after):
     assert follow(before, after, 0.5) is None
 
 
-def test_nothing_is_followed_by_nothing():
-    assert follow([], [], 0.5) == []
+def test_where_no_face_was_one_is_looked_for():
+    assert follow([], [], 0.5) is None
