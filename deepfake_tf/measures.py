@@ -90,15 +90,19 @@ def number_or_none(value: float) -> float | None:
 
 
 def _ends(interval: Interval) -> list[float | None]:
-    if interval.low == interval.high:
+    if _is_the_same(interval):
         return [None, None]
     return [number_or_none(interval.low), number_or_none(interval.high)]
+
+
+def _is_the_same(interval: Interval) -> bool:
+    return interval.high - interval.low < 1e-12
 
 
 def _notes(labels: NDArray[np.int64], groups: Sequence[str], found: Mapping[str, Interval]) -> dict[str, str]:
     notes = dict(metrics.why_undefined(labels))
     for name, interval in found.items():
-        if interval.low == interval.high:
+        if _is_the_same(interval):
             # An AUC of 1 is 1 in every draw, however few the videos: the bootstrap sees nothing of others.
             notes[name] = "the same in every draw: these videos do not show how far off it may be"
         elif interval.num_undefined:

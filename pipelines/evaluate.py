@@ -70,11 +70,11 @@ def print_summary(report: dict) -> None:
         for one in slices:
             auc, interval = one["metrics"]["roc_auc"], _interval(one["intervals"]["roc_auc"])
             counts = f"{one['num_real']} real, {one['num_fake']} fake"
-            print(f"    {one['value']:<18}{_text(auc):>8}  {interval:<16}  {counts}, {_judged(one['coverage'])}")
+            print(f"    {one['value']:<18}{_text(auc):>8}  {interval:<16}  {counts}{_judged(one['coverage'])}")
 
 
 def _judged(coverage: dict | None) -> str:
-    return "" if coverage is None else f"{coverage['num_judged']} of {coverage['num_videos']} judged"
+    return "" if coverage is None else f", {coverage['num_judged']} of {coverage['num_videos']} judged"
 
 
 def _interval(ends: list) -> str:

@@ -64,3 +64,13 @@ def test_logits_order_what_scores_have_rounded_to_one():
     # An isotonic map makes them equal for whoever is served by it, and the report says what is served.
     level = Decision(calibration=Calibration(logits=(0.0, 1.0), scores=(0.2, 0.7)))
     assert measures.summarise(np.array([0, 1]), logits, ["a", "b"], level)["metrics"]["roc_auc"] == 0.5
+
+
+def test_what_is_the_same_in_every_draw_has_no_interval():
+    # Every fake above every real, in scores that no sum of floats gives exactly.
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 33)
+    found = measures.summarise(labels, labels * 9 + rng.random(66), [str(one % 22) for one in range(66)], Decision())
+    assert found["metrics"]["roc_auc"] == pytest.approx(1.0)
+    assert found["intervals"]["roc_auc"] == [None, None]
+    assert found["notes"]["roc_auc"].startswith("the same in every draw")
