@@ -78,7 +78,7 @@ def draw_best(results: Mapping[str, Any]) -> bytes:
     axes.set_yticks(range(len(bars)), [name for name, _ in bars])
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("AUC over videos, and 95 % interval over groups; dashed: guessing")
+    axes.set_xlabel("AUC over videos, 95 % over groups; dashed: guessing")
     figure.legend(loc="outside upper right", ncols=len(splits), fontsize=9)
     axes.set_title("Best on val first", fontsize=10, loc="left")
     return figures.to_png(figure)
