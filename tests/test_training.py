@@ -7,8 +7,9 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from deepfake_tf import records, runs, training, validation
+from deepfake_tf import records, runs, training, training_step, validation
 from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.history import best_epoch, should_stop
@@ -264,6 +265,30 @@ def test_data_that_cannot_be_trained_on_are_an_error_in_words(tmp_path, videos, 
 def test_a_loss_that_is_no_number_stops_the_run_in_words(data, tmp_path):
     with pytest.raises(TrainingError, match="The loss is .* epoch 1"):
         training.train(data, tmp_path, dataclasses.replace(SETTINGS, learning_rate=1e38))
+
+
+@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError(None, None, "OOM on GPU:0"), MemoryError()])
+def test_too_little_memory_is_an_error_that_says_what_to_do(data, tmp_path, monkeypatch, error):
+    def gather(*_):
+        raise error
+
+    monkeypatch.setattr(training_step.TrainingStep, "gather", gather)
+    with pytest.raises(TrainingError, match="--batch-size smaller, and --accumulate larger"):
+        training.train(data, tmp_path, SETTINGS)
+
+
+@pytest.mark.slow
+def test_clips_may_be_given_instead_of_splits_and_then_need_no_validation(data, tmp_path):
+    clips = list_clips(data, ["train", "val"]).labelled()
+    settings = dataclasses.replace(SETTINGS, epochs=2)
+    run = training.train(data, tmp_path, settings, train_clips=clips)
+    assert run["data"]["splits"].keys() == {"train"}
+    assert run["data"]["splits"]["train"]["num_videos"] == 14
+    assert (run["result"]["best_epoch"], set(run["result"]["metrics"]) & set(MONITORS)) == (2, set())
+    assert runs.load_run(tmp_path)[1] == run
+    assert training.train(data, tmp_path, settings, train_clips=clips) == run
+    with pytest.raises(ConfigError, match="other data"):
+        training.train(data, tmp_path, settings, train_clips=clips.select(np.arange(8)))
 
 
 def test_a_damaged_clip_stops_the_run_in_words(tmp_path):
