@@ -133,6 +133,7 @@ class _Demo:
         self.extract(entries)
         settings = self.tune()
         self.train(settings)
+        self.calibrate()
         self.evaluate()
         self.check_chance()
         self.export()
@@ -233,6 +234,25 @@ class _Demo:
                 f"best of {result['num_epochs']} epochs: {result['best_epoch']}, "
                 f"val_auc {result['metrics']['val_auc']:.3f}"
             )
+
+    def calibrate(self) -> None:
+        with self.screen.stage("Calibration", "joining, score, threshold and band, chosen on validation") as tell:
+            from deepfake_tf.decision import CALIBRATION_FILE
+            from deepfake_tf.run_calibration import calibrate
+
+            try:
+                if not (self.run_dir / CALIBRATION_FILE).is_file():
+                    calibrate(self.run_dir, self.clips_dir, on_progress=tell)
+            except DataError as error:
+                self.screen.say(f"not calibrated: {error}")
+                return
+            found = json.loads((self.run_dir / CALIBRATION_FILE).read_text())
+            chosen, before, after = found["decision"], *(found["chosen_on"][name] for name in ("before", "after"))
+            self.screen.say(
+                f"clips joined by {chosen['joining']}, threshold {chosen['threshold']:.2f}, nearer than "
+                f"{chosen['band']:.2f} to it is INCONCLUSIVE"
+            )
+            self.screen.say(f"calibration error {before['ece']:.3f} before, {after['ece']:.3f} after, on validation")
 
     def evaluate(self) -> None:
         with self.screen.stage("Evaluation", "of the held-out videos") as tell:
