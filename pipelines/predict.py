@@ -6,17 +6,26 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepfake_tf import command
-from deepfake_tf.errors import ConfigError
+from deepfake_tf.errors import ConfigError, PredictorError
 from deepfake_tf.layouts.folder import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from deepfake_tf.verdict import Verdict
 
 
 def build_parser() -> command.Parser:
-    parser = command.Parser("Judges videos, or the video files of a folder, and prints the verdicts.")
+    parser = command.Parser(
+        "Judges videos, or the video files of a folder, and prints the verdicts: of one video with each face and clip, "
+        "of several a line each. With --csv what was stopped goes on with the videos that are missing in the file."
+    )
     parser.add_argument("servable", help="folder of a servable, or host:port of a model server")
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file, or a folder of them")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each video")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table; videos that are in it are left out")
+    parser.add_argument("--details", action="store_true", help="print each face and clip, of several videos too")
     parser.add_argument("--workers", type=int, default=2, help="processes that turn videos into clips")
     return parser
 
@@ -26,27 +35,58 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from deepfake_tf import verdict
     from deepfake_tf.detector import Detector
+    from deepfake_tf.verdict_table import VerdictTable
     from deepfake_tf.workers import WorkerPool
 
     err = Console(stderr=True)
-    answers: Counter[str] = Counter()
+    shows_lines = len(paths) > 1 and not (arguments.json or arguments.details)
+    num_judged = 0
     with WorkerPool(arguments.workers) as pool:
         with err.status(f"loading {arguments.servable}"):
             detector = Detector.load(arguments.servable, pool=pool)
-        verdicts = detector.judge_all(paths, num_threads=arguments.workers)
-        shown = track(verdicts, "judging", total=len(paths), console=err, transient=True, disable=not err.is_terminal)
-        for path, made in zip(paths, shown, strict=True):
-            answers[made.verdict] += 1
-            if arguments.json:
-                print(json.dumps({"name": str(path), "verdict": made.to_json()}), flush=True)
-            else:
-                print("\n".join([f"{path}: {verdict.describe(made)[0]}", *verdict.describe(made)[1:]]), flush=True)
-        detector.close()
+        table = VerdictTable(arguments.csv, detector.predictor.spec().fingerprint()) if arguments.csv else None
+        done = table.answers if table else {}
+        answers = Counter(done[str(path)] for path in paths if str(path) in done)
+        left = [path for path in paths if str(path) not in done]
+        if len(left) < len(paths):
+            sys.stderr.write(f"{len(paths) - len(left)} of {len(paths)} videos are in {arguments.csv} already\n")
+        if left and shows_lines:
+            print(f"{'verdict':<13} {'score':>6} {'frames with a face':>19}  video", flush=True)
+        verdicts = detector.judge_all(left, num_threads=arguments.workers)
+        shown = track(verdicts, "judging", total=len(left), console=err, transient=True, disable=not err.is_terminal)
+        try:
+            for path, made in zip(left, shown, strict=True):
+                answers[made.verdict] += 1
+                num_judged += 1
+                if table:
+                    table.add(path, made)
+                print(line_of(path, made) if shows_lines else text_of(path, made, arguments.json), flush=True)
+        except PredictorError as error:
+            message = " ".join(str(error).split())
+            sys.stderr.write(f"error: after {num_judged} of {len(left)} videos: {message}\n")
+            return command.SOME_FAILED
+        finally:
+            detector.close()
     counts = ", ".join(f"{count} {answer}" for answer, count in answers.most_common())
     sys.stderr.write(f"{len(paths)} videos: {counts}\n" if len(paths) > 1 else "")
+    sys.stderr.write(f"The table is {arguments.csv}\n" if arguments.csv else "")
     return command.DONE
+
+
+def text_of(path: Path, made: "Verdict", as_json: bool) -> str:
+    from deepfake_tf import verdict
+
+    if as_json:
+        return json.dumps({"name": str(path), "verdict": made.to_json()})
+    first, *more = verdict.describe(made)
+    return "\n".join([f"{path}: {first}", *more])
+
+
+def line_of(path: Path, made: "Verdict") -> str:
+    if made.score is None:
+        return f"{made.verdict:<13} {'-':>6} {'-':>19}  {path}: {made.reason}"
+    return f"{made.verdict:<13} {made.score:>6.3f} {made.coverage:>19.0%}  {path}"
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

@@ -57,6 +57,7 @@ TABLE = [
         "data_folder",
         "predictors",
         "detector",
+        "verdict_table",
     ],
     ["runners", "clip_table", "sampling", "pixel_cache", "loading", "face_sizes", "blended_data"],
     [

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import pytest
@@ -22,9 +23,12 @@ def test_predict_judges_a_folder(base_path, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("not a video")
     assert predict.main([str(base_path), str(tmp_path), "--workers", "1"]) == 0
     out, err = capsys.readouterr()
-    heads = [line for line in out.splitlines() if not line.startswith(" ")]
-    assert [line.rpartition("/")[2].split(",")[0].split(":")[0] for line in heads] == ["a.mp4", "b.mp4"]
-    assert "b.mp4: NO_FACE, " in out
+    heads, first, second = out.splitlines()
+    assert heads.split()[:2] == ["verdict", "score"]
+    assert first.startswith("FAKE")
+    assert first.endswith("a.mp4")
+    assert second.startswith("NO_FACE")
+    assert "b.mp4: No face was found" in second
     assert err.endswith("2 videos: 1 FAKE, 1 NO_FACE\n")
 
 
@@ -37,6 +41,23 @@ def test_predict_prints_json(base_path, tmp_path, capsys):
     assert made["name"] == str(video)
     assert made["verdict"]["verdict"] == "UNREADABLE"
     assert "score" not in made["verdict"]
+
+
+@pytest.mark.slow
+def test_a_table_is_gone_on_with(base_path, tmp_path, capsys):
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("not a video")
+    table = tmp_path / "verdicts.csv"
+    assert predict.main([str(base_path), str(tmp_path / "a.mp4"), "--csv", str(table)]) == 0
+    assert predict.main([str(base_path), str(tmp_path), "--csv", str(table), "--workers", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 of 2 videos are in" in err
+    assert [line.split()[0] for line in out.splitlines() if "b.mp4" in line] == ["UNREADABLE"]
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["verdict"], row["score"]) for row in rows] == [
+        (str(tmp_path / name), "UNREADABLE", "") for name in ("a.mp4", "b.mp4")
+    ]
 
 
 @pytest.mark.parametrize(
