@@ -42,6 +42,25 @@ class Part:
     source: str
 
 
+@dataclass(frozen=True)
+class LayerLine:
+    """One layer of a network.
+
+    Attributes:
+        depth: in how many networks inside of the network it lies.
+        name: its name.
+        kind: its class's name.
+        shape: of what it gives for one example, None where it is not known.
+        num_parameters: all its weights, trainable or not.
+    """
+
+    depth: int
+    name: str
+    kind: str
+    shape: tuple[int | None, ...] | None
+    num_parameters: int
+
+
 def list_parts(*, image_size: int | None = None, num_frames: int, width: int) -> Iterator[Part | ConfigError]:
     """Builds every backbone and every head once, with default settings.
 
@@ -105,6 +124,30 @@ def build_part(name: str, *, image_size: int | None, num_frames: int, width: int
         return plugins.load("heads", name).build(num_frames, width)
     first = plugins.load("backbones", name.split(_compose.JOIN)[0])
     return _compose.build(name, image_size or first.IMAGE_SIZE, {})
+
+
+def list_layers(model: keras.Model, depth: int = 0) -> Iterator[LayerLine]:
+    """Yields every layer in the order of the network, those of a network inside of it after its own line.
+
+    Args:
+        model: the network.
+        depth: of its layers.
+    """
+    for layer in model.layers:
+        tensors = keras.tree.flatten(getattr(layer, "output", None))
+        shape = tuple(tensors[0].shape[1:]) if len(tensors) == 1 and tensors[0] is not None else None
+        yield LayerLine(depth, layer.name, type(layer).__name__, shape, layer.count_params())
+        if isinstance(layer, keras.Model):
+            yield from list_layers(layer, depth + 1)
+
+
+def count_parameters(model: keras.Model) -> tuple[int, int]:
+    """Returns how many numbers a network's weights are, and how many of them learn.
+
+    Args:
+        model: the network.
+    """
+    return model.count_params(), sum(math.prod(one.shape) for one in model.trainable_variables)
 
 
 def _describe(kind: str, name: str, model: keras.Model, image_size: int | None) -> Part:

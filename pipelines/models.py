@@ -3,8 +3,16 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from deepfake_tf import command
+
+if TYPE_CHECKING:
+    import keras
+    from rich.console import Console
+    from rich.table import Table
+
+NUMBERS = ("parameters", "GMACs", "at", "features", "gives")
 
 
 def build_parser() -> command.Parser:
@@ -21,38 +29,72 @@ def work(arguments: argparse.Namespace) -> int:
 
     sizes = {name: getattr(arguments, name) for name in ("image_size", "num_frames", "width")}
     if arguments.summary:
-        zoo.build_part(arguments.summary, **sizes).summary(line_length=100, expand_nested=True)
-        return command.DONE
+        return _print_summary(zoo.build_part(arguments.summary, **sizes))
     return _print_table(sizes)
+
+
+def _print_summary(model: "keras.Model") -> int:
+    from deepfake_tf import zoo
+
+    table = _table("layer", "kind", "gives", "parameters")
+    for line in zoo.list_layers(model):
+        shape = "" if line.shape is None else " x ".join(map(str, line.shape))
+        number = f"{line.num_parameters:,}" if line.num_parameters else ""
+        table.add_row("  " * line.depth + line.name, line.kind, shape, number)
+    _console().print(table)
+    total, learning = zoo.count_parameters(model)
+    print(f"{total:,} parameters, {learning:,} of them learn; {_giga(zoo.count_macs(model))} GMACs for one input")
+    return command.DONE
+
+
+def _giga(macs: int) -> str:
+    # Heads are thousands of times less than backbones.
+    return f"{macs / 1e9:.{3 if macs == 0 or macs >= 1e7 else 5}f}"
+
+
+def _table(*headings: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        # Prose alone may go on in the next line.
+        is_prose = heading in ("weights", "source")
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=not is_prose)
+    return table
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 240)
 
 
 def _print_table(sizes: dict[str, int]) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.progress import track
 
-    from deepfake_tf import zoo
+    from deepfake_tf import plugins, zoo
     from deepfake_tf.errors import ConfigError
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("kind", "name", "parameters", "GMACs", "at", "features", "weights", "source"):
-        table.add_column(heading, justify="right" if heading in ("parameters", "GMACs", "at", "features") else "left")
+    table = _table("kind", "name", "parameters", "GMACs", "at", "features", "weights", "source")
     missing: list[ConfigError] = []
-    with Console(stderr=True).status("building every network once"):
-        for part in zoo.list_parts(**sizes):
-            if isinstance(part, ConfigError):
-                missing.append(part)
-                continue
-            table.add_row(
-                part.kind.removesuffix("s"),
-                part.name,
-                f"{part.num_parameters:,}",
-                f"{part.num_macs / 1e9:.3f}",
-                f"{part.image_size} px" if part.image_size else f"{sizes['num_frames']} frames",
-                str(part.width),
-                ", ".join(part.weights),
-                part.source,
-            )
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    total = sum(len(plugins.names(kind)) for kind in zoo.KINDS)
+    parts = zoo.list_parts(**sizes)
+    for part in track(parts, "building every network once", total, console=Console(stderr=True), transient=True):
+        if isinstance(part, ConfigError):
+            missing.append(part)
+            continue
+        table.add_row(
+            part.kind.removesuffix("s"),
+            part.name,
+            f"{part.num_parameters:,}",
+            _giga(part.num_macs),
+            f"{part.image_size} px" if part.image_size else f"{sizes['num_frames']} frames",
+            str(part.width),
+            ", ".join(part.weights),
+            part.source,
+        )
+    _console().print(table)
     for error in missing:
         print(f"not listed: {error}")
     print("Backbones are counted for one frame, heads for one clip. Joined by +, backbones work side by side.")
