@@ -32,6 +32,7 @@ from deepfake_tf.schema import RECORD_VERSION, ClipSpec, Outcome
 MANIFEST_NAME = "manifest.csv"
 FAILURES_NAME = "failures.csv"
 FINISHED_NAME = ".finished"
+_BEFORE_IT_WAS_A_SETTING = {"faces_from_originals": False}
 FAILURE_COLUMNS = ("video_id", "path", "outcome", "reason")
 
 
@@ -42,10 +43,13 @@ class ShardSettings:
     Attributes:
         spec: how clips are made.
         videos_per_shard: at most; less is lost when a run is killed if it is small.
+        faces_from_originals: a fake whose own real video (original_id) is in the manifest, with the same frames, is cut
+            where the real one's faces are.
     """
 
     spec: ClipSpec
     videos_per_shard: int = 16
+    faces_from_originals: bool = False
 
     def __post_init__(self) -> None:
         if self.videos_per_shard < 1:
@@ -57,6 +61,7 @@ class ShardSettings:
             "record_version": RECORD_VERSION,
             "clip_spec": self.spec.to_json(),
             "videos_per_shard": self.videos_per_shard,
+            "faces_from_originals": self.faces_from_originals,
         }
 
 
@@ -133,7 +138,7 @@ class DataFolder:
     def _check_settings(self, settings: ShardSettings) -> None:
         path = self.path / SPEC_NAME
         try:
-            before = _flat(json.loads(path.read_text()))
+            before = _BEFORE_IT_WAS_A_SETTING | _flat(json.loads(path.read_text()))
         except ValueError as error:
             raise DataError(f"{path} is damaged ({error}). {self._way_out}") from error
         now = _flat(settings.to_json())

@@ -23,6 +23,7 @@ from deepfake_tf.errors import (
     WorkerTimeoutError,
 )
 from deepfake_tf.faces import Detection, Detector, open_detector
+from deepfake_tf.following import Follower
 from deepfake_tf.frames import Frame
 from deepfake_tf.picture_files import holds_pictures
 from deepfake_tf.picture_folder import PictureFolder
@@ -33,12 +34,8 @@ from deepfake_tf.workers import WorkerPool
 Progress = Callable[[str, float], None]
 """Takes the name of a stage and the share of it that is done, in [0, 1]."""
 
-# So long after a frame that was looked at the faces of another one may lie on the way to the next.
-_FOLLOWED_BLINDLY_US = 400_000
-# So long a face is known to have been somewhere.
-_KNOWN_FOR_US = 2_000_000
-# So many frames without a face are looked at as closely as possible, and then one in so many.
-_LOOKED_AT_CLOSELY = 4
+# Containers round the times of frames, to a millisecond at worst.
+_SAME_TIME_US = 2_000
 
 
 @plain.travels
@@ -71,7 +68,12 @@ class Extraction:
 
 
 def extract(
-    path: Path | str, spec: ClipSpec, *, limits: Limits | None = None, on_progress: Progress | None = None
+    path: Path | str,
+    spec: ClipSpec,
+    *,
+    limits: Limits | None = None,
+    on_progress: Progress | None = None,
+    original: Path | None = None,
 ) -> Extraction:
     """Turns a video into clips, in this process.
 
@@ -81,6 +83,8 @@ def extract(
         limits: on what the video may cost. Here the time is looked at between frames, and the memory is not bounded;
             `extract_bounded` holds both whatever happens.
         on_progress: is told how far it is.
+        original: the real video that a fake was made from: where both have the same size and the same frames, its
+            faces are used, so that a pair's crops show the same place; elsewhere the fake's own.
 
     Returns:
         The clips, or why there are none: whatever is wrong with the video is in the outcome, not an exception.
@@ -92,7 +96,7 @@ def extract(
     path = Path(path)
     if not (path.is_file() or (path.is_dir() and holds_pictures(path))):
         raise ConfigError(f"There is no such video file. Received: {path}")
-    return _Run(path, spec, limits or Limits(), on_progress or (lambda stage, share: None)).extraction()
+    return _Run(path, spec, limits or Limits(), on_progress or (lambda stage, share: None), original).extraction()
 
 
 def extract_bounded(
@@ -102,6 +106,7 @@ def extract_bounded(
     *,
     limits: Limits | None = None,
     on_progress: Progress | None = None,
+    original: Path | None = None,
 ) -> Extraction:
     """Does what `extract` does in a worker process, and waits for it; a crash or a hang costs this video only.
 
@@ -111,6 +116,7 @@ def extract_bounded(
         spec: how the clips are made.
         limits: on what the video may cost.
         on_progress: is told how far it is, on a thread of the pool.
+        original: the real video that a fake was made from, whose faces are used where they can be.
 
     Returns:
         The clips, or why there are none: UNREADABLE if the worker died of it, TIMEOUT if it was stopped.
@@ -120,7 +126,7 @@ def extract_bounded(
         AssetError: the face detector's weights are not there.
     """
     try:
-        return submit_extraction(pool, path, spec, limits=limits, on_progress=on_progress).result()
+        return submit_extraction(pool, path, spec, limits=limits, on_progress=on_progress, original=original).result()
     except WorkerError as error:
         return stopped(error)
 
@@ -132,6 +138,7 @@ def submit_extraction(
     *,
     limits: Limits | None = None,
     on_progress: Progress | None = None,
+    original: Path | None = None,
 ) -> "Future[Extraction]":
     """Does what `extract_bounded` does without waiting.
 
@@ -140,7 +147,7 @@ def submit_extraction(
         stops the work.
     """
     limits = limits or Limits()
-    return pool.submit(_extract_in_worker, str(path), spec, limits, limits=limits, on_progress=on_progress)
+    return pool.submit(_extract_in_worker, str(path), spec, limits, original, limits=limits, on_progress=on_progress)
 
 
 def stopped(error: WorkerError) -> Extraction:
@@ -154,8 +161,10 @@ def warm_up(spec: ClipSpec) -> None:
     _detector(spec)
 
 
-def _extract_in_worker(path: str, spec: ClipSpec, limits: Limits, on_progress: Progress | None = None) -> Extraction:
-    return extract(path, spec, limits=limits, on_progress=on_progress)
+def _extract_in_worker(
+    path: str, spec: ClipSpec, limits: Limits, original: Path | None, on_progress: Progress | None = None
+) -> Extraction:
+    return extract(path, spec, limits=limits, on_progress=on_progress, original=original)
 
 
 @functools.cache
@@ -170,11 +179,23 @@ def place_clips(video: Video | PictureFolder, spec: ClipSpec) -> list[clips.Clip
     return clips.place_clips(len(timeline), spec, timeline.is_reference.tolist(), timeline.is_key.tolist())
 
 
+def _are_in_step(video: Video | PictureFolder, other: Video | PictureFolder) -> bool:
+    """Whether two videos have frames of one size at the same times."""
+    sizes = [(one.info.width, one.info.height, len(one.timeline)) for one in (video, other)]
+    return sizes[0] == sizes[1] and all(
+        abs(video.timeline.timestamp_us(index) - other.timeline.timestamp_us(index)) <= _SAME_TIME_US
+        for index in range(len(video.timeline))
+    )
+
+
 class _Run:
     """The extraction of one video, with what it has found so far."""
 
-    def __init__(self, path: Path, spec: ClipSpec, limits: Limits, on_progress: Progress) -> None:
+    def __init__(
+        self, path: Path, spec: ClipSpec, limits: Limits, on_progress: Progress, original: Path | None = None
+    ) -> None:
         self._path, self._spec, self._limits, self._on_progress = path, spec, limits, on_progress
+        self._original = original
         self._deadline = time.monotonic() + limits.time_limit_sec
         self._timing_ms: dict[str, float] = defaultdict(float)
         self._linker = tracks.TrackLinker()
@@ -183,9 +204,6 @@ class _Run:
         self._info: VideoInfo | None = None
         self._num_with_face = 0
         self._damage: list[str] = []
-        self._looked_at: tuple[Frame, list[Detection]] | None = None
-        self._waiting: list[Frame] = []
-        self._num_empty = 0
 
     def extraction(self) -> Extraction:
         """Does the work."""
@@ -209,69 +227,58 @@ class _Run:
 
     def _clips(self, detector: Detector) -> tuple[Clip, ...]:
         with self._timed("probe"):
-            opened = PictureFolder if self._path.is_dir() else Video
-            video = opened(self._path, limits=self._limits, check=self._check_time)
-            self._info = video.info
-            self._damage += [video.info.damage] if video.info.damage else []
+            video = self._open()
         placed = place_clips(video, self._spec)
-        wanted = sorted({index for clip in placed for index in clip})
-        look_at = clips.frames_to_look_at(placed, self._spec.detect_every)
-        for number, frame in enumerate(self._decoded(video, wanted)):
-            self._info = video.info
-            self._take(frame, detector, must_look=frame.index in look_at)
-            self._on_progress("faces", (number + 1) / len(wanted))
-        self._look_at_waiting(detector)
+        known = self._tracks_of_original(video, placed, detector)
+        if known is None:
+            self._find(video, placed, detector)
+        else:
+            self._linker.tracks = known
+            for frame in self._decoded(video, placed):
+                self._keep_known(frame)
         if video.num_damaged_packets:
             self._damage.append(f"packets of the file that are damaged: {video.num_damaged_packets}")
-        return self._made(placed, num_wanted=len(wanted))
+        return self._made(placed, num_wanted=len({index for clip in placed for index in clip}))
 
-    def _take(self, frame: Frame, detector: Detector, *, must_look: bool) -> None:
-        """Finds the faces of a frame, or keeps it waiting for the next one that is looked at."""
-        before = self._looked_at
-        if not must_look and before and frame.timestamp_us - before[0].timestamp_us <= _FOLLOWED_BLINDLY_US:
-            self._waiting.append(frame)
-            return
-        found = None if must_look else self._look_again(frame, detector)
-        found = self._detect(frame, detector) if found is None else found
-        for one in self._waiting:
-            self._keep(one, self._between(one, frame, found, detector))
-        self._waiting.clear()
-        self._keep(frame, found)
-        self._looked_at = frame, found
+    def _open(self) -> Video | PictureFolder:
+        opened = PictureFolder if self._path.is_dir() else Video
+        video = opened(self._path, limits=self._limits, check=self._check_time)
+        self._info = video.info
+        self._damage += [video.info.damage] if video.info.damage else []
+        return video
 
-    def _between(self, one: Frame, after: Frame, found_after: list[Detection], detector: Detector) -> list[Detection]:
-        """The faces of a frame between two that were looked at."""
-        if self._looked_at is not None:
-            before, found_before = self._looked_at
-            share = (one.index - before.index) / (after.index - before.index)
-            followed = tracks.follow(found_before, found_after, share)
-            if followed is not None:
-                return followed
-        return self._detect(one, detector)
-
-    def _look_at_waiting(self, detector: Detector) -> None:
-        for one in self._waiting:
-            self._keep(one, self._detect(one, detector))
-        self._waiting.clear()
-
-    def _detect(self, frame: Frame, detector: Detector) -> list[Detection]:
-        # Where there was no face for a while, the closest look, which takes longest, is taken now and then only.
-        closely = self._num_empty < _LOOKED_AT_CLOSELY or self._num_empty % _LOOKED_AT_CLOSELY == 0
+    def _find(self, video: Video | PictureFolder, placed: list[clips.ClipIndices], detector: Detector) -> None:
+        """Finds the faces of the frames, follows them and cuts them out."""
+        look_at = clips.frames_to_look_at(placed, self._spec.detect_every)
+        follower = Follower(detector)
+        for frame in self._decoded(video, placed):
+            with self._timed("faces"):
+                found = follower.take(frame, must_look=frame.index in look_at)
+            for one, faces in found:
+                self._keep(one, faces)
         with self._timed("faces"):
-            found = detector.detect(frame, known=self._known(frame), closely=closely)
-        self._num_empty = 0 if found else self._num_empty + 1
-        return found
+            found = follower.rest()
+        for one, faces in found:
+            self._keep(one, faces)
 
-    def _look_again(self, frame: Frame, detector: Detector) -> list[Detection] | None:
-        known = self._known(frame)
-        with self._timed("faces"):
-            return detector.look_again(frame, known) if known else None
-
-    def _known(self, frame: Frame) -> list[Detection]:
-        """The faces of the frame that was looked at last, if that is not long ago."""
-        if self._looked_at is None or frame.timestamp_us - self._looked_at[0].timestamp_us > _KNOWN_FOR_US:
-            return []
-        return self._looked_at[1]
+    def _tracks_of_original(
+        self, video: Video | PictureFolder, placed: list[clips.ClipIndices], detector: Detector
+    ) -> list[tracks.Track] | None:
+        """The faces of the real video at the same frames; None if there is none, or if its frames are others."""
+        if self._original is None or not self._original.exists():
+            return None
+        run = _Run(self._original, self._spec, self._limits, lambda stage, share: None)
+        run._deadline = self._deadline
+        try:
+            original = run._open()
+            if not _are_in_step(video, original):
+                return None
+            run._find(original, placed, detector)
+        except VideoTimeoutError:
+            raise
+        except VideoError:
+            return None
+        return run._linker.tracks or None
 
     def _keep(self, frame: Frame, detections: list[Detection]) -> None:
         """Links the faces to tracks and cuts them out at once: frames are too large to be kept."""
@@ -279,6 +286,15 @@ class _Run:
             cut = [crops.cut_crop(frame, one, self._spec) for one in detections]
             numbers = self._linker.add(frame.index, frame.timestamp_us, detections, [one.look for one in cut])
             self._crops |= {(track, frame.index): crop for track, crop in zip(numbers, cut, strict=True)}
+        self._timestamps_us[frame.index] = frame.timestamp_us
+
+    def _keep_known(self, frame: Frame) -> None:
+        """Cuts out the faces that are known to be in a frame."""
+        with self._timed("crops"):
+            for number, track in enumerate(self._linker.tracks):
+                if frame.index in track.detections:
+                    cut = crops.cut_crop(frame, track.detections[frame.index], self._spec)
+                    self._crops[number, frame.index] = cut
         self._timestamps_us[frame.index] = frame.timestamp_us
 
     def _made(self, placed: list[clips.ClipIndices], *, num_wanted: int) -> tuple[Clip, ...]:
@@ -339,14 +355,19 @@ class _Run:
             clip.sharpness[position] = crop.sharpness
         return dataclasses.replace(clip, crops=tuple(found))
 
-    def _decoded(self, video: Video | PictureFolder, wanted: list[int]) -> Iterator[Frame]:
+    def _decoded(self, video: Video | PictureFolder, placed: list[clips.ClipIndices]) -> Iterator[Frame]:
+        wanted = sorted({index for clip in placed for index in clip})
         frames = video.frames(wanted)
+        number = 0
         while True:
             with self._timed("decode"):
                 frame = next(frames, None)
             if frame is None:
                 return
+            self._info = video.info
             yield frame
+            number += 1
+            self._on_progress("faces", number / len(wanted))
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:

@@ -57,6 +57,11 @@ def build_parser() -> command.Parser:
         "--ray-address", metavar="HOST:PORT", help="cluster for the runner ray (default: the one on this machine)"
     )
     parser.add_argument("--videos-per-shard", type=int, default=16, help="a shard is whole or not there at all")
+    parser.add_argument(
+        "--faces-from-originals",
+        action="store_true",
+        help="cut a fake where the faces of its own real video are, if that is in the manifest with the same frames",
+    )
     parser.add_argument("--max-failed-share", type=float, default=0.5, help="of videos that may give no clips")
     parser.add_argument(
         "--accept-official-leak",
@@ -95,7 +100,9 @@ def work(arguments: argparse.Namespace) -> int:
         TimeRemainingColumn,
     )
 
-    settings = ShardSettings(pick(ClipSpec, arguments), arguments.videos_per_shard)
+    settings = ShardSettings(
+        pick(ClipSpec, arguments), arguments.videos_per_shard, faces_from_originals=arguments.faces_from_originals
+    )
     run = RunSettings(
         runner=arguments.runner,
         num_workers=arguments.num_workers,

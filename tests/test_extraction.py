@@ -181,21 +181,9 @@ class CountingDetector:
 
     def detect(self, frame, *, known=(), closely=True):
         self.looked_at.append((number_in(frame.pixels), len(known), closely))
-        return self.faces_of(frame)
-
-    def look_again(self, frame, known):
-        self.looked_at.append(("again", number_in(frame.pixels)))
-        return self.faces_of(frame)
-
-    def faces_of(self, frame):
         number = number_in(frame.pixels)
         keypoints = np.full((NUM_KEYPOINTS, 2), number, np.float32)
         return [Detection((10 + number, 10.0, 50 + number, 50.0), 0.9, keypoints)]
-
-
-class BlindDetector(CountingDetector):
-    def faces_of(self, frame):
-        return []
 
 
 def test_between_looks_faces_are_followed(tmp_path, monkeypatch):
@@ -209,22 +197,44 @@ def test_between_looks_faces_are_followed(tmp_path, monkeypatch):
     assert clip.boxes_xyxy_px[:, 0] == pytest.approx(np.arange(10, 19))
 
 
-def test_far_frames_between_looks_get_a_cheaper_one(tmp_path, monkeypatch):
-    detector = CountingDetector()
-    monkeypatch.setattr(extraction, "_detector", lambda spec: detector)
-    path = write_video(tmp_path / "numbered.mp4", num_frames=6, fps=2, options={"crf": "10"})
-    (clip,) = extract(path, ClipSpec(num_frames=6, clips_per_video=1, detect_every=3, crop_size_px=32)).clips
-    again = [("again", 1), ("again", 2), ("again", 4)]
-    assert detector.looked_at == [(0, 0, True), *again[:2], (3, 1, True), again[2], (5, 1, True)]
-    assert clip.mask.all()
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A real video, and one of the same length whose face has gone elsewhere."""
+    folder = tmp_path_factory.mktemp("pair")
+    for name, draw, num_frames in (("real", moving_face, 16), ("fake", blurred_face, 16), ("longer", blurred_face, 17)):
+        write_video(folder / f"{name}.mp4", num_frames=num_frames, draw=draw, options={"g": "8", "bf": "2"})
+    return folder
 
 
-def test_long_stretches_without_a_face_are_looked_at_closely_now_and_then(tmp_path, monkeypatch):
-    detector = BlindDetector()
-    monkeypatch.setattr(extraction, "_detector", lambda spec: detector)
-    path = write_video(tmp_path / "numbered.mp4", num_frames=12, options={"crf": "10"})
-    assert extract(path, ClipSpec(num_frames=12, clips_per_video=1)).outcome is Outcome.NO_FACE
-    assert [closely for _, _, closely in detector.looked_at] == [True] * 5 + [False] * 3 + [True] + [False] * 3
+def blurred_face(number):
+    return cv2.blur(scene([(100 + 4 * number, 110)]), (9, 9))
+
+
+def test_fake_is_cut_where_the_faces_of_its_original_are(pair):
+    real = extract(pair / "real.mp4", SPEC)
+    fake = extract(pair / "fake.mp4", SPEC, original=pair / "real.mp4")
+    own = extract(pair / "fake.mp4", SPEC)
+    assert [clip.clip_id for clip in fake.clips] == [clip.clip_id for clip in real.clips]
+    for a, b in zip(fake.clips, real.clips, strict=True):
+        assert np.array_equal(a.boxes_xyxy_px, b.boxes_xyxy_px)
+        assert np.array_equal(a.keypoints_crop_px, b.keypoints_crop_px)
+        assert np.array_equal(a.frame_indices, b.frame_indices)
+        assert a.crops != b.crops
+        # The crops are the fake's own pixels.
+        assert a.sharpness.max() < b.sharpness.min()
+    assert not np.array_equal(fake.clips[0].boxes_xyxy_px, own.clips[0].boxes_xyxy_px)
+
+
+@pytest.mark.parametrize("original", ["longer.mp4", "none.mp4", "broken.mp4"])
+def test_original_with_other_frames_is_not_used(pair, original):
+    (pair / "broken.mp4").write_bytes(b"no video")
+    found = extract(pair / "fake.mp4", SPEC, original=pair / original)
+    assert digest(found) == digest(extract(pair / "fake.mp4", SPEC))
+
+
+def test_original_is_used_in_a_worker_too(pair, pool):
+    found = extract_bounded(pool, pair / "fake.mp4", SPEC, original=pair / "real.mp4")
+    assert digest(found) == digest(extract(pair / "fake.mp4", SPEC, original=pair / "real.mp4"))
 
 
 def test_progress_grows_to_one(video):

@@ -36,11 +36,13 @@ class ShardTask:
         name: of its file.
         split: of its videos, or NO_SPLIT.
         entries: its videos, in order.
+        originals: the files whose faces are used for some of its fakes, by the fake's video_id.
     """
 
     name: str
     split: str
     entries: tuple[VideoEntry, ...]
+    originals: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def extract_manifest(
         index = folder.index()
         if index is not None:
             return Extracted(index, tuple(read_failures(folder.path)), was_finished=True)
-        tasks = plan_shards(entries, settings.videos_per_shard)
+        tasks = plan_shards(entries, settings.videos_per_shard, faces_from_originals=settings.faces_from_originals)
         finished = _make_shards(folder, tasks, settings.spec, run=run, on_progress=on_progress)
         return _finish(folder, tasks, finished, spec=settings.spec, max_failed_share=run.max_failed_share)
 
@@ -183,13 +185,17 @@ def _check(entries: Sequence[VideoEntry]) -> None:
         )
 
 
-def plan_shards(entries: Sequence[VideoEntry], videos_per_shard: int) -> list[ShardTask]:
+def plan_shards(
+    entries: Sequence[VideoEntry], videos_per_shard: int, *, faces_from_originals: bool = False
+) -> list[ShardTask]:
     """Returns the shards of each split: videos in order of the hash of their video_id, dealt out in turn.
 
     Args:
         entries: in any order.
         videos_per_shard: at most.
+        faces_from_originals: whether fakes are cut where the faces of their own real videos are.
     """
+    originals = _originals(entries) if faces_from_originals else {}
     by_split: dict[str, list[VideoEntry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: hashlib.sha256(entry.video_id.encode()).digest()):
         by_split[entry.split or NO_SPLIT].append(entry)
@@ -197,11 +203,27 @@ def plan_shards(entries: Sequence[VideoEntry], videos_per_shard: int) -> list[Sh
     for split in (*SPLITS, NO_SPLIT):
         videos = by_split[split]
         num_shards = -(-len(videos) // videos_per_shard)
-        tasks += [
-            ShardTask(f"{split}-{number:05d}-of-{num_shards:05d}.tfrecord", split, tuple(videos[number::num_shards]))
-            for number in range(num_shards)
-        ]
+        for number in range(num_shards):
+            share = tuple(videos[number::num_shards])
+            tasks.append(
+                ShardTask(
+                    name=f"{split}-{number:05d}-of-{num_shards:05d}.tfrecord",
+                    split=split,
+                    entries=share,
+                    originals={one.video_id: originals[one.video_id] for one in share if one.video_id in originals},
+                )
+            )
     return tasks
+
+
+def _originals(entries: Sequence[VideoEntry]) -> dict[str, Path]:
+    """The file of each fake's own real video, where the manifest has it."""
+    paths = {entry.video_id: entry.path for entry in entries}
+    return {
+        entry.video_id: paths[entry.original_id]
+        for entry in entries
+        if entry.original_id in paths and entry.original_id != entry.video_id
+    }
 
 
 def _make_shards(
@@ -326,7 +348,8 @@ class ShardWorker:
         from deepfake_tf.extraction import extract_bounded
 
         for entry in task.entries:
-            found = extract_bounded(self._pool, entry.path, self._spec, limits=self._limits)
+            original = task.originals.get(entry.video_id)
+            found = extract_bounded(self._pool, entry.path, self._spec, limits=self._limits, original=original)
             if found.outcome == Outcome.OK and found.video is not None:
                 for clip in found.clips:
                     yield encode_clip(clip, entry, self._spec, found.video)

@@ -18,7 +18,9 @@ def warm_up(spec: ClipSpec) -> None:
     """Would load the face detector."""
 
 
-def extract_bounded(pool: object, path: Path, spec: ClipSpec, *, limits: object) -> SimpleNamespace:
+def extract_bounded(
+    pool: object, path: Path, spec: ClipSpec, *, limits: object, original: Path | None = None
+) -> SimpleNamespace:
     word, *rest = path.read_text().split()
     time.sleep(float(rest[0]) if rest else 0)
     if word == "NO_WEIGHTS":

@@ -2,6 +2,7 @@ import dataclasses
 import fcntl
 import hashlib
 import itertools
+import json
 import os
 import random
 import signal
@@ -331,3 +332,33 @@ def test_killed_runs_end_with_the_same_bytes(tmp_path, runner):
         assert process.wait() == 0
     assert num_killed >= 3
     assert contents(tmp_path / "data") == contents(tmp_path / "whole")
+
+
+def test_a_fakes_task_names_its_original_wherever_that_lies():
+    real = VideoEntry("real", Path("real.mp4"), label=0, split="train")
+    fakes = [VideoEntry(f"fake{n}", Path("f.mp4"), label=1, split="train", original_id="real") for n in range(3)]
+    lone = VideoEntry("lone", Path("l.mp4"), label=1, split="train", original_id="not there")
+    tasks = runners.plan_shards([real, *fakes, lone], 2, faces_from_originals=True)
+    named = {name: path for task in tasks for name, path in task.originals.items()}
+    assert named == {fake.video_id: real.path for fake in fakes}
+    assert all(set(task.originals) <= {entry.video_id for entry in task.entries} for task in tasks)
+    assert not any(task.originals for task in runners.plan_shards([real, *fakes, lone], 2))
+
+
+def test_faces_from_originals_is_a_setting_that_is_noticed(tmp_path):
+    settings = dataclasses.replace(SETTINGS, faces_from_originals=True)
+    with DataFolder(tmp_path / "data") as folder:
+        folder.claim([VideoEntry("a", tmp_path / "a.mp4")], SETTINGS)
+        with pytest.raises(ConfigError, match="faces_from_originals False -> True"):
+            folder.claim([VideoEntry("a", tmp_path / "a.mp4")], settings)
+
+
+def test_folder_that_is_older_than_the_setting_goes_on(tmp_path):
+    entries = [VideoEntry("a", tmp_path / "a.mp4")]
+    with DataFolder(tmp_path / "data") as folder:
+        folder.claim(entries, SETTINGS)
+        path = tmp_path / "data" / "spec.json"
+        old = json.loads(path.read_text())
+        del old["faces_from_originals"]
+        path.write_text(json.dumps(old))
+        folder.claim(entries, SETTINGS)
