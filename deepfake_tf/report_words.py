@@ -86,7 +86,13 @@ def verdict(results: Mapping[str, Any]) -> str:
 def cautions(results: Mapping[str, Any]) -> list[str]:
     """Returns what is not to be concluded, the first being what these numbers warn of most."""
     videos = results["videos"]
-    found = [_on_width(videos), _on_rare_fakes(videos), _on_calibration(results), _on_refused(results["coverage"])]
+    found = [
+        _on_width(videos),
+        _on_few_groups(videos),
+        _on_rare_fakes(videos),
+        _on_calibration(results),
+        _on_refused(results["coverage"]),
+    ]
     methods = [one["value"] for one in results.get("by", {}).get("method", []) if one["num_fake"]]
     tried = f" ({', '.join(methods[:6])}{' …' if len(methods) > 6 else ''})" if methods else ""
     found.append(
@@ -104,6 +110,11 @@ def _on_width(videos: Mapping[str, Any]) -> str:
         f"That the figure itself is right: from {videos['num_groups']} groups of videos the AUC could be anything from "
         f"{low:.2f} to {high:.2f}."
     )
+
+
+def _on_few_groups(videos: Mapping[str, Any]) -> str:
+    note = videos.get("notes", {}).get("intervals")
+    return f"That the intervals are exact: {note}." if note else ""
 
 
 def _on_rare_fakes(videos: Mapping[str, Any]) -> str:

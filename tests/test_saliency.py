@@ -8,6 +8,7 @@ from deepfake_tf import saliency
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.model import build_model
 from deepfake_tf.settings import ModelSettings
+from pipelines import explain
 
 SIZE = 32
 SQUARE = slice(16, 26)
@@ -134,3 +135,7 @@ def test_agreement_is_of_ranks():
     assert saliency.agreement(slope, -slope) == pytest.approx(-1)
     assert saliency.agreement(np.kron(slope, np.ones((2, 2), np.float32)), slope) == pytest.approx(1)
     assert np.isnan(saliency.agreement(slope, np.ones((4, 4), np.float32)))
+
+
+def test_the_command_offers_all_methods():
+    assert explain.METHODS == saliency.METHODS
