@@ -126,7 +126,7 @@ def draw_progress(rows: Sequence[Row], monitor: str) -> str:
     axes.set_xlabel("trial")
     axes.set_ylabel(monitor)
     axes.locator_params(axis="x", integer=True)
-    axes.legend(loc="best")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
     return figures.to_svg(figure, "progress", f"{monitor} of each trial, and the best so far")
 
 
