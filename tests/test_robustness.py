@@ -12,7 +12,7 @@ from deepfake_tf import robustness
 from deepfake_tf.data_folder import ShardSettings
 from deepfake_tf.degradations import CLEAN, DEGRADATIONS
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.manifest import VideoEntry, write_manifest
 from deepfake_tf.robustness import Sweep, measure, read_robustness
 from deepfake_tf.runners import RunSettings, extract_manifest
 from deepfake_tf.schema import INPUT_CLIPS, INPUT_MASK, ClipSpec
@@ -150,3 +150,23 @@ def test_results_that_are_not_there_or_not_ours_are_refused(tmp_path):
 def test_turned_crops_leave_out_what_cannot_be_done():
     names = [one.name for one in Sweep().chosen(ClipSpec(alignment="eyes"))]
     assert names == [one.name for one in DEGRADATIONS if one.name != "crop_shift"]
+
+
+def test_a_manifest_is_extracted_as_the_run_wants_its_clips(tmp_path, monkeypatch):
+    manifest = tmp_path / "manifest.csv"
+    rows = [
+        VideoEntry(f"v{split}", tmp_path / "v.mp4", label=0, group=split, split=split) for split in ("train", "test")
+    ]
+    write_manifest(rows, manifest)
+    spec = ClipSpec(num_frames=5, crop_size_px=64)
+    asked = []
+    monkeypatch.setattr(robustness, "read_run", lambda run_dir: {"data": {"clip_spec": spec.to_json()}})
+    monkeypatch.setattr(robustness, "extract_manifest", lambda *given, **options: asked.append(given))
+    assert robustness.data_of("run", manifest, tmp_path / "out", Sweep()) == tmp_path / "out" / "clips"
+    ((entries, folder, settings),) = asked
+    assert [one.video_id for one in entries] == ["vtest"]
+    assert (folder, settings.spec) == (tmp_path / "out" / "clips", spec)
+    # A folder of shards is taken as it is.
+    assert robustness.data_of("run", tmp_path, tmp_path / "out", Sweep()) == tmp_path
+    with pytest.raises(DataError, match="no videos of the split 'val'"):
+        robustness.data_of("run", manifest, tmp_path / "out", Sweep(split="val"))
