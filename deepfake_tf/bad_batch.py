@@ -13,14 +13,14 @@ from deepfake_tf.clip_table import ClipTable
 from deepfake_tf.errors import TrainingError
 from deepfake_tf.sampling import Sampler, Sampling, worker_part
 
-BAD_BATCH_FILE = "bad_batch.json"
+_FILE = "bad_batch.json"
 _NUM_NAMED = 4
 
 
 def refuse(
     run_dir: Path, clips: ClipTable, sampling: Sampling, at: dict[str, float], logits: NDArray[np.float64], place: tuple
 ) -> TrainingError:
-    """Writes bad_batch.json; returns the error that stops the run.
+    """Writes bad_batch.json, of several machines each its own part; returns the error that stops the run.
 
     Args:
         run_dir: the run's folder.
@@ -47,16 +47,23 @@ def refuse(
         for row, label, logit in zip(rows, draws.labels, logits, strict=True)
     ]
     found = {name: _plain(value) for name, value in at.items()} | {"examples": examples}
-    atomic.write_whole(run_dir / BAD_BATCH_FILE, (json.dumps(found, indent=2) + "\n").encode())
+    path = run_dir / (_FILE if num_workers == 1 else f"worker-{worker}-{_FILE}")
+    atomic.write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
     # One clip whose logit is no number spoils the loss of all: it is named first.
     names = [one["example_id"] for one in sorted(examples, key=lambda one: not isinstance(one["logit"], str))]
     more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
     what = "gradients are not finite" if math.isfinite(at["loss"]) else f"loss is {at['loss']}"
     return TrainingError(
         f"The {what} at step {at['step']:.0f} of epoch {at['epoch']:.0f}, with the clips "
-        f"{', '.join(names[:_NUM_NAMED])}{more}; {run_dir / BAD_BATCH_FILE} lists them. "
+        f"{', '.join(names[:_NUM_NAMED])}{more}; {path} lists them. "
         "Lower --learning-rate, set --clip-norm 1, or look at the clips with pipelines.inspect."
     )
+
+
+def forget(run_dir: Path) -> None:
+    """Removes what was written of a batch that is bad no more."""
+    for path in run_dir.glob(f"*{_FILE}"):
+        path.unlink()
 
 
 def _plain(value: float) -> Any:

@@ -108,6 +108,8 @@ class Epochs:
         self._standing = training_state.read_state(task.run_dir, step.variables, task.identity)
         self._saved_sec = time.monotonic()
         self._rate = step.learning_rate()
+        # Added up as it grows: a mean over all steps at each step would cost more than the steps.
+        self._loss_sum = sum(self._standing.losses)
 
     def run(self) -> list[Epoch]:
         """Returns the history of all epochs."""
@@ -157,6 +159,7 @@ class Epochs:
                 )
             self._step.forget()
         at.losses.append(found.loss)
+        self._loss_sum += found.loss
         at.labels.append(np.asarray(batch[1], np.float64))
         at.logits.append(found.logits)
 
@@ -188,6 +191,7 @@ class Epochs:
             if best_epoch(at.history, task.settings.monitor) is row and task.devices.writes:
                 runs.write_model(task.run_dir, self._model)
         at.begin_epoch()
+        self._loss_sum = 0.0
         if task.devices.writes:
             write_history(task.run_dir, at.history)
             self._save()
@@ -222,7 +226,7 @@ class Epochs:
         task, history, losses = self._task, self._standing.history, self._standing.losses
         if not task.on_progress:
             return
-        running = {"loss": float(np.mean(losses))} if losses else {}
+        running = {"loss": self._loss_sum / len(losses)} if losses else {}
         task.on_progress(
             Progress(
                 epoch=epoch + 1,

@@ -222,7 +222,7 @@ def _finish(
     if task.loading.timing:
         task.loading.timing.write(run_dir / runs.TIMING_FILE)
     run = runs.write_run(run_dir, settings, data=data, result=result)
-    (run_dir / bad_batch.BAD_BATCH_FILE).unlink(missing_ok=True)
+    bad_batch.forget(run_dir)
     if not keep_state:
         (run_dir / training_state.STATE_FILE).unlink(missing_ok=True)
     return run

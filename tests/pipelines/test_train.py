@@ -23,7 +23,8 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run_dir(data, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("run") / "run"
-    assert train.main([str(data), "--out", str(run_dir), *TINY]) == command.DONE
+    running = ["--tensorboard", "--devices", "1", "--save-every-min", "0"]
+    assert train.main([str(data), "--out", str(run_dir), *TINY, *running]) == command.DONE
     return run_dir
 
 
@@ -45,8 +46,18 @@ def test_train_says_what_it_will_do_and_what_came_of_it(data, run_dir, capsys):
     out = capsys.readouterr().out
     assert "small_cnn with mean" in out
     assert "Best of 2 epochs by val_loss" in out
+    assert "2 epochs are too few to read curves from" in out
     assert "decode" in out
     assert str(run_dir) in out
+    assert list((run_dir / "tensorboard").iterdir())
+
+
+def test_train_leaves_a_line_for_each_epoch(data, tmp_path, capsys):
+    assert train.main([str(data), "--out", str(tmp_path / "run"), *TINY]) == command.DONE
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch   ")]
+    assert [line.split()[1] for line in lines] == ["1", "2"]
+    assert "val_auc" in lines[0]
+    assert lines[0].endswith("best")
 
 
 def test_how_batches_are_loaded_is_no_setting_of_the_run(data, run_dir, tmp_path, capsys):
@@ -93,6 +104,10 @@ def test_tune_writes_settings_that_train_takes(data, tmp_path, capsys):
         (["--head-settings", '{"unit": 3}', "--head", "lstm"], "lstm in heads does not take"),
         (["--settings", "nowhere.json"], "There is no nowhere.json"),
         (["--learning-rate", "-1"], "learning_rate must be above 0"),
+        (["--ema", "1"], "ema must lie in [0, 1)"),
+        (["--warmup-epochs", "5", "--epochs", "3"], "warmup_epochs must not be above epochs=3"),
+        (["--optimizer", "rmsprop"], "invalid choice: 'rmsprop'"),
+        (["--devices", "9"], "TensorFlow sees 1 CPUs here"),
     ],
 )
 def test_wrong_flags_are_one_line(data, tmp_path, capsys, flags, says):
