@@ -179,6 +179,18 @@ def test_an_export_gives_the_models_logits(pair, tmp_path):
     assert export.check(folder, model, dataclasses.replace(spec, model_version=1)) <= 1e-5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("num_frames", [1, 6])
+def test_clips_of_other_lengths_are_other_exports(num_frames, tmp_path):
+    """With the head whose weights depend on the number of frames."""
+    from deepfake_tf import export
+
+    model = build(tiny(head="transformer", num_frames=num_frames))
+    spec = ServableSpec(ClipSpec(num_frames=num_frames, crop_size_px=SIZE))
+    folder = export.export_model(model, spec, tmp_path / "detector")
+    assert export.check(folder, model, dataclasses.replace(spec, model_version=1)) <= 1e-5
+
+
 @pytest.mark.parametrize("head", ["lstm", "gru", "bidirectional_lstm"])
 def test_what_was_trained_on_cudnn_is_served_without(head, tmp_path):
     from deepfake_tf import export
