@@ -62,12 +62,16 @@ def print_summary(found: dict) -> None:
         print(f"  {name:<20}{one['first']:>8.3f}{one['second']:>8.3f}{one['difference']:>+9.3f}  {interval}")
     tested, right = found["delong"], found["right"]
     z = "" if tested["z"] is None else f"z {tested['z']:.2f}, "
-    print(f"  DeLong: {z}p {tested['p']:.3f} if videos were independent")
+    print(f"  DeLong: {z}{_chance(tested['p'])} if videos were independent")
     print(
         f"  answers: both right {right['both']}, only the first {right['first_only']}, only the second "
-        f"{right['second_only']}, neither {right['neither']}; McNemar p {right['p']:.3f}"
+        f"{right['second_only']}, neither {right['neither']}; McNemar {_chance(right['p'])}"
     )
     print(found["words"])
+
+
+def _chance(p: float) -> str:
+    return f"p {p:.3f}" if p >= 0.001 else "p below 0.001"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
