@@ -26,6 +26,9 @@ _LEAST_SEEN = 3
 _LEAST_SHARE_SEEN = 0.1
 # How far from the least confidence to 1 a face that is not always there must come once: to 0.69 from 0.5.
 _LEAST_SURE = 0.38
+# How far one that is seen twice only must come, as in a short shot between far frames: to 0.8.
+_LEAST_SURE_OF_FEW = 0.6
+_FEW = 2
 
 Look = NDArray[np.float32]
 """[8, 8, 3]: a crop made tiny, each colour with mean 0, the whole with length 1."""
@@ -147,9 +150,12 @@ def tracks_to_keep(
 ) -> list[int]:
     """Returns the numbers of the tracks that are faces, the most prominent first.
 
+    Where there are more than may be kept, those go first that bring nothing to frames without another.
+
     What the detector takes for a face by mistake seldom lasts: a track must be seen in a tenth of the sampled frames,
-    though never in more than three. And it is seldom sure: one that is seen in less than half of the frames must stand
-    out once (measured on real videos: letters, leaves and noise reach 0.68, faces that come and go 0.70 and more).
+    though never in more than three; twice is enough if it stands out very much. And it is seldom sure: one that is seen
+    in less than half of the frames must stand out once (measured on real videos: letters, leaves and noise reach 0.68,
+    faces that come and go 0.70 and more).
 
     Args:
         tracks: all of them.
@@ -158,14 +164,30 @@ def tracks_to_keep(
         min_confidence: least confidence of a detection, in [0, 1].
     """
     least_seen = min(_LEAST_SEEN, math.ceil(num_frames_sampled * _LEAST_SHARE_SEEN))
-    least_sure = min_confidence + (1 - min_confidence) * _LEAST_SURE
-    kept = [
-        number
-        for number, track in enumerate(tracks)
-        if len(track.detections) >= least_seen
-        and (2 * len(track.detections) >= num_frames_sampled or track.best_confidence >= least_sure)
-    ]
-    return sorted(kept, key=lambda number: -tracks[number].prominence)[:max_tracks]
+    least_sure, least_sure_of_few = (
+        min_confidence + (1 - min_confidence) * share for share in (_LEAST_SURE, _LEAST_SURE_OF_FEW)
+    )
+
+    def is_face(track: Track) -> bool:
+        num_seen, best = len(track.detections), track.best_confidence
+        if num_seen < least_seen:
+            return num_seen >= _FEW and best >= least_sure_of_few
+        return 2 * num_seen >= num_frames_sampled or best >= least_sure
+
+    kept = [number for number, track in enumerate(tracks) if is_face(track)]
+    return _choose(sorted(kept, key=lambda number: -tracks[number].prominence), tracks, max_tracks)
+
+
+def _choose(ranked: list[int], tracks: list[Track], max_tracks: int) -> list[int]:
+    """The first ones, but for those that bring a face to frames without one, which come before the others."""
+    chosen: list[int] = []
+    covered: set[int] = set()
+    for number in ranked:
+        if len(chosen) < max_tracks and not tracks[number].detections.keys() <= covered:
+            chosen.append(number)
+            covered |= tracks[number].detections.keys()
+    chosen += [number for number in ranked if number not in chosen][: max_tracks - len(chosen)]
+    return [number for number in ranked if number in chosen]
 
 
 def follow(before: list[Detection], after: list[Detection], share: float) -> list[Detection] | None:

@@ -109,7 +109,7 @@ def test_large_and_lasting_comes_first():
     [(1, 1, True), (1, 10, True), (1, 11, False), (2, 30, False), (3, 30, True), (3, 1000, True)],
 )
 def test_what_does_not_last_is_no_face(num_seen, num_sampled, is_kept):
-    linker, _ = link([[face(100)]] * num_seen)
+    linker, _ = link([[face(100, confidence=0.75)]] * num_seen)
     assert tracks_to_keep(linker.tracks, num_frames_sampled=num_sampled, max_tracks=4, min_confidence=0.5) == (
         [0] if is_kept else []
     )
@@ -122,6 +122,24 @@ def test_what_is_seldom_seen_must_be_sure_once(num_seen, confidence, is_kept):
     linker, _ = link([[face(100, confidence=confidence if number == 1 else 0.5)] for number in range(num_seen)])
     kept = tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4, min_confidence=0.5)
     assert kept == ([0] if is_kept else [])
+
+
+@pytest.mark.parametrize(("confidences", "is_kept"), [([0.7, 0.82], True), ([0.7, 0.78], False), ([0.95], False)])
+def test_face_of_a_short_shot_is_kept_if_it_is_sure(confidences, is_kept):
+    linker, _ = link([[face(100, confidence=one)] for one in confidences])
+    assert bool(tracks_to_keep(linker.tracks, num_frames_sampled=32, max_tracks=4, min_confidence=0.5)) == is_kept
+
+
+def test_of_many_tracks_those_stay_that_bring_a_face_to_more_frames():
+    crowd = [face(x, size=80) for x in (100, 400, 700)]
+    late = [face(2000, size=20)]
+    linker, _ = link([crowd] * 10 + [late] * 5)
+    kept = tracks_to_keep(linker.tracks, num_frames_sampled=15, max_tracks=2, min_confidence=0.5)
+    assert kept[-1] == 3
+    assert len(kept) == 2
+    many = tracks_to_keep(linker.tracks, num_frames_sampled=15, max_tracks=3, min_confidence=0.5)
+    assert len(many) == 3
+    assert many[-1] == 3
 
 
 def test_followed_face_moves_on_a_straight_line():
