@@ -396,7 +396,8 @@ def print_verdicts(answers: Sequence[_Judged]) -> None:
     styles = {True: "green", False: "red", None: "yellow"}
     for one in answers[:MAX_ROWS]:
         score = f"{one.verdict.score:.3f}" if one.verdict and one.verdict.score is not None else "-"
-        mark = {True: "right", False: "wrong", None: "no verdict"}[one.is_right]
+        nothing = "left open" if one.word == "INCONCLUSIVE" else "no verdict"
+        mark = {True: "right", False: "wrong", None: nothing}[one.is_right]
         style = styles[one.is_right]
         table.add_row(
             escape(one.entry.video_id), label_word(one.entry), f"[{style}]{one.word}[/]", score, f"[{style}]{mark}[/]"

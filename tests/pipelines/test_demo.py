@@ -128,12 +128,14 @@ def test_the_table_shows_each_verdict(capsys):
         [
             demo._Judged(entry(0, 0, "test"), verdict=verdict(Answer.REAL, 0.125)),
             demo._Judged(entry(1, 1, "test"), verdict=verdict(Answer.NO_FACE, None)),
+            demo._Judged(entry(2, 1, "test"), verdict=verdict(Answer.INCONCLUSIVE, 0.5)),
         ]
     )
     rows = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│ v" in line]
     assert [[cell.strip() for cell in row] for row in rows] == [
         ["v0", "real", "REAL", "0.125", "right"],
         ["v1", "fake", "NO_FACE", "-", "no verdict"],
+        ["v2", "fake", "INCONCLUSIVE", "0.500", "left open"],
     ]
 
 
