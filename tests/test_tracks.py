@@ -116,9 +116,9 @@ def test_what_does_not_last_is_no_face(num_seen, num_sampled, is_kept):
 
 
 @pytest.mark.parametrize(
-    ("num_seen", "confidence", "is_kept"), [(4, 0.68, False), (4, 0.7, True), (5, 0.51, True), (10, 0.51, True)]
+    ("num_seen", "confidence", "is_kept"), [(4, 0.68, False), (4, 0.7, True), (10, 0.65, False), (10, 0.67, True)]
 )
-def test_what_is_seldom_seen_must_be_sure_once(num_seen, confidence, is_kept):
+def test_what_is_a_face_is_sure_once(num_seen, confidence, is_kept):
     linker, _ = link([[face(100, confidence=confidence if number == 1 else 0.5)] for number in range(num_seen)])
     kept = tracks_to_keep(linker.tracks, num_frames_sampled=10, max_tracks=4, min_confidence=0.5)
     assert kept == ([0] if is_kept else [])

@@ -2,6 +2,7 @@
 
 Every real video is decoded whole, then again for several choices of frames, those of both placements and small ones at
 random, for which most packets need not be decoded. Each frame must be equal, bit for bit, to the one of the whole pass.
+In damaged files the decoder fills gaps by guesses, which may differ with what it has seen.
 """
 
 import argparse
