@@ -21,6 +21,8 @@ _FEWEST = 4
 """Epochs below which curves say nothing."""
 _GAP_LOSS, _GAP_AUC = 0.15, 0.10
 """Differences of log loss and of AUC, validation against training, that are called a gap."""
+_IS_OTHER = 0.05
+"""An AUC this much above that of the kept epoch is told."""
 _IS_PLATEAU = 0.01
 """Less than this of a log loss or an AUC gained in the last third of the epochs is called none."""
 
@@ -40,7 +42,7 @@ def read(history: Sequence[Epoch], settings: TrainSettings) -> list[str]:
     best = best_epoch(rows, settings.monitor)
     if len(rows) < _FEWEST:
         return [f"{len(rows)} epochs are too few to read curves from."]
-    return [*_gap(best), *_learning(rows, settings, best), *_noise(rows, settings), *_chance(best)]
+    return [*_gap(best), *_learning(rows, settings, best), *_noise(rows, settings), *_ranking(rows, settings, best)]
 
 
 def _gap(best: Epoch) -> list[str]:
@@ -63,7 +65,9 @@ def _learning(rows: list[Epoch], settings: TrainSettings, best: Epoch) -> list[s
     if number >= last - 1 and last >= settings.epochs:
         return [f"The best epoch is {'the last' if number == last else 'near the end'}: more --epochs may still help."]
     if falls and rows[-1]["val_loss"] > best["val_loss"] + _IS_PLATEAU:
-        return [f"After epoch {number} training clips go on getting better and validation clips worse: overfitting."]
+        return [
+            f"After epoch {number} log loss still falls on training clips and rises on validation clips: overfitting."
+        ]
     late = _values(rows, "train_loss")[-max(2, last // 3) :]
     if late[0] - late[-1] < _IS_PLATEAU:
         return ["The training loss has stopped falling: a plateau. A rate that falls (--schedule cosine) may help."]
@@ -84,10 +88,18 @@ def _noise(rows: list[Epoch], settings: TrainSettings) -> list[str]:
     ]
 
 
-def _chance(best: Epoch) -> list[str]:
-    if best["val_auc"] > 0.6:
-        return []
-    return [f"A validation AUC of {best['val_auc']:.3f} is little above chance: nothing was learned that carries over."]
+def _ranking(rows: list[Epoch], settings: TrainSettings, best: Epoch) -> list[str]:
+    found = []
+    top = max(rows, key=lambda row: row["val_auc"])
+    if MONITORS[settings.monitor] == "min" and top["val_auc"] > best["val_auc"] + _IS_OTHER:
+        found.append(
+            f"Clips were told apart better at epoch {top['epoch']:.0f} (AUC {top['val_auc']:.3f} against "
+            f"{best['val_auc']:.3f}), though with a worse log loss: --monitor val_auc would keep that one, and "
+            "calibration can mend its log loss."
+        )
+    if best["val_auc"] <= 0.6:
+        found.append(f"A validation AUC of {best['val_auc']:.3f} is little above chance.")
+    return found
 
 
 def _values(rows: Sequence[Epoch], name: str) -> NDArray[np.float64]:
@@ -114,12 +126,12 @@ def draw(history: Sequence[Epoch], settings: TrainSettings, reading: Sequence[st
     """Returns the picture as a PNG file."""
     import textwrap
 
-    lines = [line for text in reading for line in textwrap.wrap(text, 118)]
+    lines = [line for text in reading for line in textwrap.wrap(text, 138)]
     height_in = 3.9 + 0.19 * len(lines)
     figure = figures.new_figure(9.6, height_in)
     # The words have their own lines below the axes.
     figure.set_layout_engine(
-        "constrained", rect=(0, 0.22 * len(lines) / height_in, 1, 1 - 0.22 * len(lines) / height_in)
+        "constrained", rect=(0, (0.1 + 0.175 * len(lines)) / height_in, 1, 1 - (0.1 + 0.175 * len(lines)) / height_in)
     )
     best = best_epoch(list(history), settings.monitor)
     left, right = figure.subplots(1, 2)
@@ -143,7 +155,7 @@ def draw(history: Sequence[Epoch], settings: TrainSettings, reading: Sequence[st
         fontsize=8,
         color=figures.SOFT,
     )
-    right.legend(loc="lower right")
+    right.legend(loc="best")
     figure.text(0.01, 0.01, "\n".join(lines), fontsize=9, va="bottom", ha="left")
     return figures.to_png(figure)
 

@@ -11,10 +11,11 @@ SETTINGS = TrainSettings(epochs=12)
 
 
 def curves(train_loss, val_loss, *, train_auc=0.9, val_auc=0.9):
+    aucs = np.broadcast_to(val_auc, len(train_loss)).tolist()
     return [
         {"epoch": number, "loss": train, "train_loss": train, "train_auc": train_auc}
-        | {"val_loss": val, "val_auc": val_auc, "val_video_loss": val, "val_video_auc": val_auc}
-        for number, (train, val) in enumerate(zip(train_loss, val_loss, strict=True), 1)
+        | {"val_loss": val, "val_auc": auc, "val_video_loss": val, "val_video_auc": auc}
+        for number, (train, val, auc) in enumerate(zip(train_loss, val_loss, aucs, strict=True), 1)
     ]
 
 
@@ -36,6 +37,7 @@ NOISY = [0.7, 0.3, 0.8, 0.4, 0.7, 0.35, 0.75, 0.3, 0.8, 0.4, 0.7, 0.5]
         (FALLING, NOISY, {}, "partly luck", "plateau"),
         (FLAT, FLAT, {"train_auc": 0.55, "val_auc": 0.52}, "little above chance", ": a gap"),
         ([0.5, 0.4], [0.5, 0.4], {}, "too few", "gap"),
+        (FALLING, U_SHAPED, {"val_auc": np.linspace(0.6, 0.9, 12)}, "--monitor val_auc would keep", "chance"),
     ],
 )
 def test_curves_are_called_what_they_are(train, val, aucs, says, says_not):
