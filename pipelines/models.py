@@ -57,9 +57,11 @@ def _table(*headings: str) -> "Table":
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
-        # Prose alone may go on in the next line.
+        # Prose alone may go on in the next line, and no address is cut off.
         is_prose = heading in ("weights", "source")
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=not is_prose)
+        table.add_column(
+            heading, justify="right" if heading in NUMBERS else "left", no_wrap=not is_prose, overflow="fold"
+        )
     return table
 
 
