@@ -32,8 +32,10 @@ _TILE_SHARE = 0.6
 _TILE_OVERLAP = 0.3
 # Tiles show letters, dials and leaves as large as faces. On videos without a face two in three such findings lie below.
 _TILE_MORE_CONFIDENCE = 0.15
-# Where a face was a moment ago, this share of the least confidence is enough.
+# Where a face was a moment ago, this share of the least confidence is enough, if it was sure by then: this far from the
+# least confidence to 1. (What is no face would be followed on and on.)
 _NEAR_CONFIDENCE = 0.6
+_SURE = 0.5
 # The square looked at around known faces: how far a face may have gone, in its sizes; how small a face in it may be
 # (the short-range model sees 128 x 128 pixels); and the size it is shrunk to.
 _NEAR_REACH = 1.0
@@ -108,9 +110,12 @@ class BlazeFace:
             return (
                 self._look("full_range", picture, (0, 0), scale)
                 or self._look("short_range", picture, (0, 0), scale)
-                or self._look_near(frame, known, is_content=True)
+                or self._look_near(frame, [one for one in known if self._is_sure(one)], is_content=True)
                 or (self._look_at_tiles(frame) if closely else [])
             )
+
+    def _is_sure(self, one: Detection) -> bool:
+        return one.confidence >= self._min_confidence + (1 - self._min_confidence) * _SURE
 
     def look_again(self, frame: Frame, known: Sequence[Detection]) -> list[Detection] | None:
         """Returns where known faces are now; None if they are too far apart for one look, or not all are found."""

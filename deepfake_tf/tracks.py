@@ -156,9 +156,9 @@ def tracks_to_keep(
     Where there are more than may be kept, those go first that bring nothing to frames without another.
 
     What the detector takes for a face by mistake seldom lasts: a track must be seen in a tenth of the sampled frames,
-    though never in more than three; twice is enough if it stands out very much. And it is never sure: a track must stand
-    out once, a little less if it is seen often. Measured on real videos: letters, leaves and noise reach 0.68, those
-    that last 0.65; faces that come and go 0.70, and 0.67 where they last; those that are always there 0.84.
+    though never in more than three; twice is enough if it stands out very much. And it is never sure: a track must
+    stand out once, a little less if it is seen often. Measured on real videos: letters, leaves and noise reach 0.68,
+    those that last 0.65; faces that come and go 0.70, and 0.67 where they last; those that are always there 0.84.
 
     Args:
         tracks: all of them.
