@@ -227,6 +227,9 @@ def on_slices(slices: Sequence[Mapping[str, Any]], column: str) -> str:
     )
     if len(known) < 2:
         return f"{against}There are too few values of {column} to compare."
+    # A value with too few videos for an interval may lie anywhere.
+    sure = [one for one in known if interval(one, "roc_auc")[0] is not None]
+    known = sure if len(sure) > 1 else known
     worst, best = (pick(known, key=lambda one: one["metrics"]["roc_auc"]) for pick in (min, max))
     (_, worst_high), (best_low, _) = interval(worst, "roc_auc"), interval(best, "roc_auc")
     says = (

@@ -207,6 +207,9 @@ def test_methods_are_compared_by_their_intervals():
     ]
     says = report_words.on_slices(slices, "method")
     assert "Worst is swap (0.60), best blend (0.90); their intervals do not touch" in says
+    # One pair of videos says nothing.
+    few = {"value": "rare", "against": "own", "metrics": {"roc_auc": 0.0}, "intervals": {"roc_auc": [None, None]}}
+    assert "Worst is swap (0.60)" in report_words.on_slices([*slices, few], "method")
     slices[1]["intervals"]["roc_auc"] = [0.65, 0.95]
     assert "may be chance" in report_words.on_slices(slices, "method")
 
