@@ -25,6 +25,7 @@ TABLE = [
             "picture_folder",
             "faces",
             "tracks",
+            "following",
             "clips",
             "crops",
         ],
