@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from deepfake_tf import atomic, crops, faces, layouts, manifest, photographs, records, splits
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
+from deepfake_tf.decoding.video import VideoInfo
 from deepfake_tf.errors import ConfigError, DataError, VideoError
 from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
-from deepfake_tf.video import VideoInfo
 
 METHOD = "self_blended"
 SETTINGS_NAME = "blending.json"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deepfake_tf.clip_table import ClipTable
+from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.errors import DataError
 from deepfake_tf.metrics import roc_auc
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from deepfake_tf import atomic, augment, extraction, faces, photographs, recipes, records
 from deepfake_tf.blending import SelfBlend
+from deepfake_tf.decoding.frames import Frame
+from deepfake_tf.decoding.video import Video
 from deepfake_tf.errors import ConfigError, DataError, VideoError
-from deepfake_tf.frames import Frame
 from deepfake_tf.schema import FAKE, LABEL_NAMES, REAL, Clip, ClipSpec
-from deepfake_tf.video import Video
 
 Pixels = NDArray[np.uint8]
 _SIZE_PX = 112

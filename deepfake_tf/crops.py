@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import squares
+from deepfake_tf.decoding import squares
+from deepfake_tf.decoding.frames import Frame
 from deepfake_tf.faces import Detection
-from deepfake_tf.frames import Frame
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.tracks import Look, look_of
 

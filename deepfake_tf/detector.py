@@ -17,12 +17,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import plugins, verdict
+from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError, PredictorUnavailableError
 from deepfake_tf.extraction import Extraction, extract, extract_bounded
+from deepfake_tf.judging import verdict
+from deepfake_tf.judging.verdict import Verdict
 from deepfake_tf.predictors import DEFAULT_DEADLINE_SEC, Predictor
 from deepfake_tf.schema import Clip, Limits, ServableSpec
-from deepfake_tf.verdict import Verdict
 from deepfake_tf.workers import WorkerPool
 
 MAX_CLIPS_PER_REQUEST = 16

@@ -22,8 +22,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from deepfake_tf import decision, runs, schema
+from deepfake_tf import runs, schema
 from deepfake_tf.errors import ConfigError, DataError, ServableError
+from deepfake_tf.judging import decision
 from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
 from deepfake_tf.schema import ClipSpec, ServableSpec
 from deepfake_tf.versions import next_version, version_dirs

@@ -13,6 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_tf import clips, crops, plain, tracks
+from deepfake_tf.decoding.frames import Frame
+from deepfake_tf.decoding.picture_files import holds_pictures
+from deepfake_tf.decoding.picture_folder import PictureFolder
+from deepfake_tf.decoding.video import Video, VideoInfo
 from deepfake_tf.errors import (
     ConfigError,
     DecodeError,
@@ -24,11 +28,7 @@ from deepfake_tf.errors import (
 )
 from deepfake_tf.faces import Detection, Detector, open_detector
 from deepfake_tf.following import Follower
-from deepfake_tf.frames import Frame
-from deepfake_tf.picture_files import holds_pictures
-from deepfake_tf.picture_folder import PictureFolder
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
-from deepfake_tf.video import Video, VideoInfo
 from deepfake_tf.workers import WorkerPool
 
 Progress = Callable[[str, float], None]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_tf import assets, native_output
-from deepfake_tf.frames import Frame
+from deepfake_tf.decoding.frames import Frame
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec
 
 _MODULE_THAT_LOADS_TENSORFLOW = "tensorflow"

@@ -1,8 +1,8 @@
 """Where faces are in the frames of a video: looked for in some, and followed, for less, in those between."""
 
 from deepfake_tf import tracks
+from deepfake_tf.decoding.frames import Frame
 from deepfake_tf.faces import Detection, Detector
-from deepfake_tf.frames import Frame
 
 Found = list[tuple[Frame, list[Detection]]]
 """Frames and their faces, in order of time."""

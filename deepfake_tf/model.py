@@ -12,7 +12,7 @@ import keras
 from deepfake_tf import plugins
 from deepfake_tf.backbones import _compose, _recompute
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.settings import ModelSettings
+from deepfake_tf.learning.settings import ModelSettings
 
 
 def build_model(settings: ModelSettings, *, initial_weights: bool = True, precision: str = "float32") -> keras.Model:

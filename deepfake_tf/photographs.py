@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_tf import crops
+from deepfake_tf.decoding.video import Frame
 from deepfake_tf.errors import ConfigError, DecodeError, NoFaceError
 from deepfake_tf.faces import Detection, Detector
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec
-from deepfake_tf.video import Frame
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _FRAME_US = 40_000

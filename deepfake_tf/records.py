@@ -52,7 +52,7 @@ from deepfake_tf.schema import (
 
 if TYPE_CHECKING:
     # Only its type: reading shards must not load a video decoder.
-    from deepfake_tf.video import VideoInfo
+    from deepfake_tf.decoding.video import VideoInfo
 
 INDEX_NAME = "index.json"
 SPEC_NAME = "spec.json"

@@ -22,14 +22,15 @@ from typing import Any
 import keras
 
 import deepfake_tf
-from deepfake_tf import atomic, probe_model
-from deepfake_tf.clip_table import ClipTable
+from deepfake_tf import atomic
+from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.learning.settings import PROBE, RUN_VERSION, TrainSettings, read_run
 from deepfake_tf.model import build_model
-from deepfake_tf.probe_settings import ProbeSettings
+from deepfake_tf.probing import probe_model
+from deepfake_tf.probing.probe_settings import ProbeSettings
 from deepfake_tf.records import read_index
 from deepfake_tf.schema import ClipSpec
-from deepfake_tf.settings import PROBE, RUN_VERSION, TrainSettings, read_run
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"

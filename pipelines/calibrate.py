@@ -39,7 +39,7 @@ def build_parser() -> command.Parser:
 
 def work(arguments: argparse.Namespace) -> int:
     print(f"Calibrating {arguments.run} on the split {arguments.split} of {arguments.data}.", flush=True)
-    from deepfake_tf.decision import CALIBRATION_FILE, Goal
+    from deepfake_tf.judging.decision import CALIBRATION_FILE, Goal
 
     goal = Goal(arguments.max_fpr, arguments.cost_false_alarm, arguments.share_fakes)
     # TensorFlow takes its time to load: only now, with the flags checked.
@@ -47,7 +47,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf.run_calibration import Wanted, calibrate
+    from deepfake_tf.judging.run_calibration import Wanted, calibrate
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring clips", total=None)

@@ -33,7 +33,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf.comparison import check_runs_differ, compare
+    from deepfake_tf.reporting.comparison import check_runs_differ, compare
 
     check_runs_differ(first, second)
     with Progress(console=Console(stderr=True)) as bar:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deepfake_tf import command, native_output, settings, train_flags
+from deepfake_tf import command, native_output
+from deepfake_tf.learning import settings, train_flags
 
 
 def build_parser() -> command.Parser:
@@ -40,7 +41,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from deepfake_tf import crossval
+    from deepfake_tf.searching import crossval
 
     folds = crossval.FoldSettings(arguments.folds, arguments.val_share, arguments.fold_seed)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from deepfake_tf import atomic, command
 from deepfake_tf.errors import ConfigError, DataError
+from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.manifest import VideoEntry, label_word
 from deepfake_tf.schema import FAKE, LABEL_NAMES, MODEL_NAME, REAL, SPLITS, ClipSpec
-from deepfake_tf.search_settings import Between, SearchSettings
-from deepfake_tf.settings import TrainSettings
+from deepfake_tf.searching.search_settings import Between, SearchSettings
 from deepfake_tf.stages import Stages, log_of_libraries
 
 if TYPE_CHECKING:
-    from deepfake_tf.verdict import Verdict
+    from deepfake_tf.judging.verdict import Verdict
     from serving.client import CallError
 
 NUM_REAL = NUM_FAKE = 96
@@ -213,7 +213,7 @@ class _Demo:
 
     def tune(self) -> TrainSettings:
         with self.screen.stage("Tuning", f"{SEARCH.max_trials} trials of {TRIAL_EPOCHS} epochs") as tell:
-            from deepfake_tf.tuning import Standing, tune
+            from deepfake_tf.searching.tuning import Standing, tune
 
             def show(at: Standing) -> None:
                 if at.training:
@@ -232,7 +232,7 @@ class _Demo:
 
     def train(self, settings: TrainSettings) -> None:
         with self.screen.stage("Training", f"the winner, {settings.epochs} epochs at most") as tell:
-            from deepfake_tf.training import Progress, train
+            from deepfake_tf.learning.training import Progress, train
 
             def show(at: Progress) -> None:
                 news = "  ".join(f"{name} {at.metrics[name]:.3f}" for name in ("loss", "val_auc") if name in at.metrics)
@@ -247,8 +247,8 @@ class _Demo:
 
     def calibrate(self) -> None:
         with self.screen.stage("Calibration", "joining, score, threshold and band, chosen on validation") as tell:
-            from deepfake_tf.decision import CALIBRATION_FILE
-            from deepfake_tf.run_calibration import calibrate
+            from deepfake_tf.judging.decision import CALIBRATION_FILE
+            from deepfake_tf.judging.run_calibration import calibrate
 
             try:
                 if not (self.run_dir / CALIBRATION_FILE).is_file():
@@ -266,7 +266,7 @@ class _Demo:
 
     def evaluate(self) -> None:
         with self.screen.stage("Evaluation", "of the held-out videos") as tell:
-            from deepfake_tf.evaluation import evaluate
+            from deepfake_tf.reporting.evaluation import evaluate
 
             report = evaluate(self.run_dir, self.clips_dir, "test", self.report_dir, on_progress=tell)
             videos = report["videos"]
@@ -282,7 +282,7 @@ class _Demo:
         """Shuffles labels, for which every AUC must come out around 0.5."""
         with self.screen.stage("Chance", "the same with shuffled labels"):
             from deepfake_tf import chance
-            from deepfake_tf.clip_table import list_clips
+            from deepfake_tf.batching.clip_table import list_clips
             from deepfake_tf.manifest import read_table
 
             rows = [row for row in read_table(self.report_dir / "video_scores.csv") if row["score"]]

@@ -32,7 +32,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf.evaluation import evaluate, take_up_robustness
+    from deepfake_tf.reporting.evaluation import evaluate, take_up_robustness
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring clips", total=None)

@@ -33,7 +33,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf import explain
+    from deepfake_tf.explaining import explain
 
     settings = explain.Explaining(arguments.method, arguments.max_sec, arguments.split, arguments.seed)
     run = explain.explain_split if arguments.source.is_dir() else explain.explain_video

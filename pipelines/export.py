@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, native_output, settings
+from deepfake_tf import command, native_output
+from deepfake_tf.learning import settings
 from deepfake_tf.versions import version_dirs
 
 

@@ -29,7 +29,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from deepfake_tf.matrix import evaluate_all
+    from deepfake_tf.reporting.matrix import evaluate_all
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring", total=None)

@@ -13,7 +13,7 @@ from deepfake_tf.errors import ConfigError, PredictorError
 from deepfake_tf.layouts.folder import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
-    from deepfake_tf.verdict import Verdict
+    from deepfake_tf.judging.verdict import Verdict
 
 
 def build_parser() -> command.Parser:
@@ -36,7 +36,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
     from deepfake_tf.detector import Detector
-    from deepfake_tf.verdict_table import VerdictTable
+    from deepfake_tf.judging.verdict_table import VerdictTable
     from deepfake_tf.workers import WorkerPool
 
     err = Console(stderr=True)
@@ -75,7 +75,7 @@ def work(arguments: argparse.Namespace) -> int:
 
 
 def text_of(path: Path, made: "Verdict", as_json: bool) -> str:
-    from deepfake_tf import verdict
+    from deepfake_tf.judging import verdict
 
     if as_json:
         return json.dumps({"name": str(path), "verdict": made.to_json()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake_tf import command, native_output, plugins
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.probe_settings import ProbeSearch
+from deepfake_tf.probing.probe_settings import ProbeSearch
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -72,7 +72,7 @@ def work(arguments: argparse.Namespace) -> int:
     )
     # TensorFlow takes its time to load: only now, with flags and settings checked.
     native_output.load_tensorflow()
-    from deepfake_tf.probe import probe
+    from deepfake_tf.probing.probe import probe
 
     with progress_bars() as bar:
         results = probe(
@@ -107,7 +107,7 @@ def work_cross(arguments: argparse.Namespace, search: ProbeSearch) -> int:
         )
     print(f"Probing on each data set of {', '.join(map(str, arguments.data))}, and testing on each.", flush=True)
     native_output.load_tensorflow()
-    from deepfake_tf.probe_matrix import cross
+    from deepfake_tf.probing.probe_matrix import cross
 
     with progress_bars() as bar:
         results = cross(arguments.data, arguments.out, search, on_progress=shown_on(bar, None))
@@ -141,7 +141,7 @@ def print_summary(results: dict[str, Any], arguments: argparse.Namespace) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    from deepfake_tf.probe_report import name_of, ranking
+    from deepfake_tf.probing.probe_report import name_of, ranking
 
     splits = [split for split in ("val", "test") if split in results["splits"]]
     table = Table(

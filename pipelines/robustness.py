@@ -41,7 +41,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from deepfake_tf import robustness
+    from deepfake_tf.degrading import robustness
 
     sweep = robustness.Sweep(
         split=arguments.split,

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake_tf import command, native_output, settings, train_flags
+from deepfake_tf import command, native_output
+from deepfake_tf.learning import settings, train_flags
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from deepfake_tf.training import Progress as Standing
+    from deepfake_tf.learning.training import Progress as Standing
 
 
 def build_parser() -> command.Parser:
@@ -58,8 +59,8 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from deepfake_tf.loading import Loading
-    from deepfake_tf.training import train
+    from deepfake_tf.batching.loading import Loading
+    from deepfake_tf.learning.training import train
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -111,8 +112,8 @@ def _figures(metrics: Any) -> str:
 
 
 def print_summary(run: dict[str, Any], out: Path) -> None:
-    from deepfake_tf import timing
-    from deepfake_tf.learning_curves import CURVES_FILE
+    from deepfake_tf.batching import timing
+    from deepfake_tf.learning.learning_curves import CURVES_FILE
     from deepfake_tf.runs import TIMING_FILE
 
     result = run["result"]

@@ -5,7 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_tf import command, native_output, plugins, search_settings, search_workers, settings, train_flags
+from deepfake_tf import command, native_output, plugins
+from deepfake_tf.learning import settings, train_flags
+from deepfake_tf.searching import search_settings, search_workers
 
 # What the space draws, and so no flag fixes; one value in --space does.
 DRAWN = ("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe", "batch_size", "learning_rate")
@@ -60,7 +62,7 @@ def work(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from deepfake_tf import tuning
+    from deepfake_tf.searching import tuning
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(stderr=True)) as bar:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Self
 import grpc
 from google.protobuf import json_format
 
-from deepfake_tf import command, schema, verdict
+from deepfake_tf import command, schema
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.verdict import Answer, Verdict
+from deepfake_tf.judging import verdict
+from deepfake_tf.judging.verdict import Answer, Verdict
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from google.protobuf import json_format
 
 from deepfake_tf.detector import Detector
 from deepfake_tf.errors import RequestError
-from deepfake_tf.verdict import Verdict
+from deepfake_tf.judging.verdict import Verdict
 from deepfake_tf.workers import WorkerPool
 from serving import status
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc

@@ -5,9 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from deepfake_tf import search_workers, training, tuning
-from deepfake_tf.search_settings import SearchSettings
-from deepfake_tf.settings import TrainSettings
+from deepfake_tf.learning import training
+from deepfake_tf.learning.settings import TrainSettings
+from deepfake_tf.searching import search_workers, tuning
+from deepfake_tf.searching.search_settings import SearchSettings
 
 NUM_TRIALS = 8
 TRIAL_SEC = 0.5

@@ -24,8 +24,8 @@ def tiny_model(*, head="lstm", seed=3):
     """An untrained network whose logits differ well between clips."""
     import keras
 
+    from deepfake_tf.learning.settings import ModelSettings
     from deepfake_tf.model import build_model
-    from deepfake_tf.settings import ModelSettings
 
     keras.utils.set_random_seed(seed)
     settings = ModelSettings(

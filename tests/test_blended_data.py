@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from deepfake_tf import blended_data, manifest, records
+from deepfake_tf.batching.clip_table import list_clips
+from deepfake_tf.batching.sampling import find_own_reals
 from deepfake_tf.blended_data import BlendSettings, blend_data
-from deepfake_tf.clip_table import list_clips
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.sampling import find_own_reals
 from deepfake_tf.schema import ClipSpec
 from tests.clips_of_squares import SPEC, both_classes, write_data
 from tests.test_photographs import FaceInTheMiddle

@@ -7,10 +7,10 @@ from deepfake_tf import detector as detector_module
 from deepfake_tf.detector import MAX_CLIPS_PER_REQUEST, Detector
 from deepfake_tf.errors import ConfigError, PredictorUnavailableError, ServableError
 from deepfake_tf.extraction import Extraction
+from deepfake_tf.judging.verdict import Answer
 from deepfake_tf.schema import Outcome
-from deepfake_tf.verdict import Answer
 from tests import servables
-from tests.test_verdict import clip
+from tests.judging.test_verdict import clip
 
 SPEC = servables.SPEC
 

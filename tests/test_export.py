@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deepfake_tf import decision, export, runs, versions
-from deepfake_tf.decision import Decision
+from deepfake_tf import export, runs, versions
 from deepfake_tf.errors import ConfigError, ServableError
+from deepfake_tf.judging import decision
+from deepfake_tf.judging.decision import Decision
 from deepfake_tf.predictors import saved_model
 from deepfake_tf.predictors.saved_model import SavedModel, read_spec
 from deepfake_tf.schema import Calibration

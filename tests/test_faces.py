@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_tf import squares
+from deepfake_tf.decoding import squares
 from deepfake_tf.faces import BlazeFace, Detection, overlap, square_around, tiles, without_doubles
 from tests.portraits import FACE_XYXY, portrait, scene
 

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
+from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model
 from deepfake_tf.schema import ClipSpec, ServableSpec
-from deepfake_tf.settings import ModelSettings
 
 BACKBONES = plugins.names("backbones")
 HEADS = plugins.names("heads")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 
 def logits(estimator: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from deepfake_tf.classifiers import _log_odds, _trees
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 GRID: tuple[dict[str, Any], ...] = ({"max_depth": 3}, {"max_depth": 6})
 LOGIT = f"the log-odds of the leaf's share of fakes, kept {_log_odds.MIN_PROBABILITY} from 0 and 1"

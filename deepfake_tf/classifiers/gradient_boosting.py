@@ -7,7 +7,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from deepfake_tf.classifiers import _trees
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 GRID: tuple[dict[str, Any], ...] = ({"n_estimators": 50}, {"n_estimators": 200})
 LOGIT = "the log-odds that the trees add up to"

@@ -10,7 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from deepfake_tf.classifiers import _distances, _log_odds
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 GRID: tuple[dict[str, Any], ...] = ({"k": 15}, {"k": 5}, {"k": 31})
 LOGIT = f"the log-odds of the share of fakes among the neighbours, kept {_log_odds.MIN_PROBABILITY} from 0 and 1"

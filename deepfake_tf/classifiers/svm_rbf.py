@@ -10,7 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from deepfake_tf.classifiers import _distances
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 GRID: tuple[dict[str, Any], ...] = ({"C": 1.0}, {"C": 0.1}, {"C": 10.0})
 LOGIT = "the decision function: 0 on the boundary, 1 and -1 on the margins; no probability before it is calibrated"

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 from deepfake_tf import manifest, plugins, splits
+from deepfake_tf.decoding.picture_files import picture_files
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.manifest import VideoEntry
-from deepfake_tf.picture_files import picture_files
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()

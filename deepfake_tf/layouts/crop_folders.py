@@ -13,10 +13,10 @@ import argparse
 import re
 from pathlib import Path
 
+from deepfake_tf.decoding.picture_files import holds_pictures
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.layouts import Example, identities_by_regex
 from deepfake_tf.manifest import VideoEntry
-from deepfake_tf.picture_files import holds_pictures
 from deepfake_tf.schema import LABEL_NAMES, SPLITS
 
 _WORD = re.compile(r"[a-z]+|\d+")

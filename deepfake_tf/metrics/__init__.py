@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepfake_tf import plugins
-from deepfake_tf.resampling import NUM_DRAWS, Draws, Interval, draw_groups, middle, num_groups_of_a_class
+from deepfake_tf.reporting.resampling import NUM_DRAWS, Draws, Interval, draw_groups, middle, num_groups_of_a_class
 
 THRESHOLD = 0.5
 """What counts as fake unless something else was chosen."""

@@ -4,7 +4,7 @@ import numpy as np
 import sklearn.metrics
 from numpy.typing import NDArray
 
-from deepfake_tf.resampling import Draws
+from deepfake_tf.reporting.resampling import Draws
 
 OF = "probabilities"
 

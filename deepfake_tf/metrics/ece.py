@@ -8,7 +8,7 @@ scores of the same rows, and look at its interval.
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf.resampling import Draws
+from deepfake_tf.reporting.resampling import Draws
 
 OF = "probabilities"
 NUM_BINS = 10

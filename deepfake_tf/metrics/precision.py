@@ -5,7 +5,7 @@ import sklearn.metrics
 from numpy.typing import NDArray
 
 from deepfake_tf.metrics import THRESHOLD
-from deepfake_tf.resampling import Draws, ratio
+from deepfake_tf.reporting.resampling import Draws, ratio
 
 OF = "answers"
 

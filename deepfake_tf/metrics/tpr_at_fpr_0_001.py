@@ -8,7 +8,7 @@ import numpy as np
 import sklearn.metrics
 from numpy.typing import NDArray
 
-from deepfake_tf.resampling import Draws, highest_true_rate
+from deepfake_tf.reporting.resampling import Draws, highest_true_rate
 
 OF = "order"
 RATE = 0.001

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 WIDTH = 32
 NUM_EPOCHS = 60

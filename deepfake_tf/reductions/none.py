@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf.fitted import Arrays
+from deepfake_tf.probing.fitted import Arrays
 
 WIDTH = 0
 

@@ -9,8 +9,8 @@ import pytest
 from deepfake_tf import plugins
 from deepfake_tf.backbones import _compose
 from deepfake_tf.errors import ConfigError
+from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model
-from deepfake_tf.settings import ModelSettings
 
 SIZE = 64
 COATNET = {"depths": [1, 1, 1, 2, 1], "channels": [4, 4, 8, 8, 12]}

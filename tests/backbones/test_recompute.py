@@ -6,8 +6,8 @@ import pytest
 
 from deepfake_tf import plugins
 from deepfake_tf.backbones import _recompute
+from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model, recompute_blocks
-from deepfake_tf.settings import ModelSettings
 
 SIZE = 64
 SETTINGS = {

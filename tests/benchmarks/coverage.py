@@ -7,9 +7,9 @@ misses (to be looked at), and counts what is taken for a face in videos without 
 import argparse
 from collections.abc import Sequence
 
+from deepfake_tf.decoding.video import Video
 from deepfake_tf.extraction import Extraction, extract, place_clips
 from deepfake_tf.schema import ClipSpec
-from deepfake_tf.video import Video
 from tests.benchmarks.real_videos import CARTOON, FACES, NO_FACE, RealVideo, videos
 
 

@@ -19,9 +19,9 @@ import keras
 import numpy as np
 
 from deepfake_tf import export, plugins
+from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model
 from deepfake_tf.schema import ClipSpec, ServableSpec
-from deepfake_tf.settings import ModelSettings
 
 NUM_FRAMES = 2
 

@@ -71,16 +71,16 @@ class OurPipeline:
     """Batches of this library, one endless iterator for each recipe."""
 
     def __init__(self, data_dir: Path, batch_size: int, num_workers: int) -> None:
-        from deepfake_tf.clip_table import list_clips
+        from deepfake_tf.batching.clip_table import list_clips
 
         self.clips = list_clips(data_dir, ["train"])
         self._batch_size, self.num_workers = batch_size, num_workers
         self._iterators = {}
 
     def batches(self, recipe: str):
-        from deepfake_tf.dataset import for_training
-        from deepfake_tf.loading import Loading
-        from deepfake_tf.sampling import Sampling
+        from deepfake_tf.batching.dataset import for_training
+        from deepfake_tf.batching.loading import Loading
+        from deepfake_tf.batching.sampling import Sampling
 
         sampling = Sampling(recipe=recipe, batch_size=self._batch_size)
         return for_training(self.clips, sampling, loading=Loading(num_threads=self.num_workers))
@@ -156,9 +156,9 @@ def measure_step(ours: OurPipeline, backbone: str, batch_size: int, pipeline_ms:
     """
     import keras
 
+    from deepfake_tf.batching.timing import Timing
+    from deepfake_tf.learning.settings import ModelSettings
     from deepfake_tf.model import build_model
-    from deepfake_tf.settings import ModelSettings
-    from deepfake_tf.timing import Timing
 
     spec = ours.clips.spec
     settings = ModelSettings(

@@ -62,8 +62,8 @@ def with_tensorflow(options: argparse.Namespace) -> tuple[Step, Callable[[], flo
     import tensorflow as tf
 
     from deepfake_tf import plugins, zoo
+    from deepfake_tf.learning.settings import ModelSettings
     from deepfake_tf.model import build_model
-    from deepfake_tf.settings import ModelSettings
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

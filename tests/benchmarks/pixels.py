@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 
 from rich.progress import track
 
+from deepfake_tf.decoding.video import Video
 from deepfake_tf.errors import VideoError
 from deepfake_tf.extraction import place_clips
 from deepfake_tf.schema import ClipSpec
-from deepfake_tf.video import Video
 from tests.benchmarks.real_videos import RealVideo, videos
 
 

@@ -20,9 +20,11 @@ EPOCHS = 10
 
 def auc_of(data_dir: Path, run_dir: Path, head: str, seed: int, *, epochs: int = EPOCHS) -> float:
     """Trains one head; returns its AUC on the test split."""
-    from deepfake_tf import runs, scoring, training
-    from deepfake_tf.clip_table import list_clips
-    from deepfake_tf.settings import TrainSettings
+    from deepfake_tf import runs
+    from deepfake_tf.batching.clip_table import list_clips
+    from deepfake_tf.judging import scoring
+    from deepfake_tf.learning import training
+    from deepfake_tf.learning.settings import TrainSettings
 
     settings = TrainSettings(
         backbone_settings={"channels": [8, 16], "dropout": 0.0},

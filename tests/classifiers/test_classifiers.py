@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepfake_tf import plugins
-from deepfake_tf.fitted import FittedLayer, apply_now
+from deepfake_tf.probing.fitted import FittedLayer, apply_now
 
 # Neighbours have no weights.
 WEIGH_CLASSES = [name for name in plugins.names("classifiers") if name != "knn"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deepfake_tf import command, crossval
+from deepfake_tf import command
+from deepfake_tf.searching import crossval
 from pipelines import crossval as stage
 from tests.clips_of_squares import both_classes, write_data
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from deepfake_tf import synthetic
 from deepfake_tf.errors import DataError
+from deepfake_tf.judging.verdict import Answer, ModelId, Verdict
 from deepfake_tf.manifest import VideoEntry, read_manifest, read_table
 from deepfake_tf.schema import Outcome
 from deepfake_tf.stages import Stages
-from deepfake_tf.verdict import Answer, ModelId, Verdict
 from pipelines import demo
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deepfake_tf import settings
+from deepfake_tf.learning import settings
 from pipelines import export
 from tests import servables
 

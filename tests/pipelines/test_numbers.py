@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from deepfake_tf import command, comparison, matrix, run_calibration
-from deepfake_tf.decision import Goal
-from deepfake_tf.run_calibration import Wanted
+from deepfake_tf import command
+from deepfake_tf.judging import run_calibration
+from deepfake_tf.judging.decision import Goal
+from deepfake_tf.judging.run_calibration import Wanted
+from deepfake_tf.reporting import comparison, matrix
 from pipelines import calibrate, compare
 from pipelines import matrix as matrix_command
 

@@ -133,6 +133,6 @@ def test_what_is_stopped_says_that_it_goes_on(data, tmp_path, capsys, monkeypatc
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deepfake_tf.training.train", stopped)
+    monkeypatch.setattr("deepfake_tf.learning.training.train", stopped)
     assert train.main([str(data), "--out", str(tmp_path / "run")]) == command.INTERRUPTED
     assert "goes on from there" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import sklearn.decomposition
 
 from deepfake_tf import plugins, reductions
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.fitted import FittedLayer, apply_now
+from deepfake_tf.probing.fitted import FittedLayer, apply_now
 from deepfake_tf.reductions import autoencoder, pca
 
 

@@ -6,12 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from deepfake_tf import decision, settings
 from deepfake_tf.data_folder import ShardSettings
-from deepfake_tf.decision import Decision
-from deepfake_tf.evaluation import evaluate
 from deepfake_tf.export import export_servable
+from deepfake_tf.judging import decision
+from deepfake_tf.judging.decision import Decision
+from deepfake_tf.learning import settings
 from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.reporting.evaluation import evaluate
 from deepfake_tf.runners import RunSettings, extract_manifest
 from deepfake_tf.schema import Calibration, ClipSpec
 from serving.client import Client

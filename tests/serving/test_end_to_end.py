@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from deepfake_tf import verdict
 from deepfake_tf.extraction import extract
+from deepfake_tf.judging import verdict
 from serving.client import CallError, Client
 from tests import servables
 from tests.serving import videos

@@ -4,8 +4,8 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepfake_tf.judging.verdict import Answer, ClipScore, ModelId, TrackScore, Verdict
 from deepfake_tf.schema import Outcome
-from deepfake_tf.verdict import Answer, ClipScore, ModelId, TrackScore, Verdict
 from serving.gateway import to_message
 from serving.protos.deepfake.v1 import detection_pb2
 

@@ -1,0 +1,1 @@
+"""From the bytes of a video to its frames as RGB pictures."""

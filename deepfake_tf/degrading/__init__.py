@@ -1,0 +1,1 @@
+"""What happens to a model's scores when videos get worse."""

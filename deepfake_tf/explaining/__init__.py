@@ -1,0 +1,1 @@
+"""Where a model looks, and when it is sure."""

@@ -1,0 +1,1 @@
+"""From many trainings to the best of them: searches for settings, and cross-validation."""

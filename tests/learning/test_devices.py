@@ -1,0 +1,165 @@
+"""Several devices come to the step of one: two virtual CPUs of a process, and two processes."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.learning.devices import _place, find_devices
+from deepfake_tf.learning.settings import TrainSettings
+from tests.clips_of_squares import both_classes, write_data
+
+# Nothing is drawn, and no statistics are taken, that would differ between a batch and its parts.
+SETTINGS = TrainSettings(
+    backbone_settings={"channels": [4, 8], "dropout": 0.0, "trainable": "none"},
+    head_settings={"units": 4, "dropout": 0.0},
+    dropout=0.0,
+    optimizer="sgd",
+    learning_rate=0.05,
+    clip_norm=0.05,
+    accumulate=2,
+    ema=0.9,
+    batch_size=4,
+    epochs=1,
+)
+# All that can go wrong in other ways: statistics, dropout, gradients that are scaled, a part of the network that waits.
+ROUGH = dataclasses.replace(
+    SETTINGS,
+    backbone_settings={"channels": [4, 8], "dropout": 0.2},
+    dropout=0.2,
+    optimizer="adamw",
+    precision="mixed_float16",
+    backbone_rate=0.1,
+)
+PROGRAM = """
+import json, sys
+import tensorflow as tf
+num_devices, data, *runs = sys.argv[1:]
+if int(num_devices) > 1:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(num_devices))
+from deepfake_tf.learning.settings import TrainSettings
+from deepfake_tf.learning.training import train
+for run_dir, settings in zip(runs[::2], runs[1::2]):
+    run = train(data, run_dir, TrainSettings.from_json(json.loads(settings)), num_devices=int(num_devices))
+    print(json.dumps(run["result"]["devices"]))
+"""
+
+
+def test_one_cpu_is_the_default_and_takes_no_strategy():
+    devices = find_devices(environment={})
+    assert (devices.num_replicas, devices.num_workers, devices.worker, devices.writes) == (1, 1, 0, True)
+    batch = {"clips": np.zeros(3)}
+    assert devices.share_out(batch) is batch
+    np.testing.assert_array_equal(devices.gather(np.array([1.0, 2.0])), [1.0, 2.0])
+
+
+def test_more_devices_than_there_are_is_an_error_in_words():
+    with pytest.raises(ConfigError, match="sees 1 CPUs here. Received: --devices 3"):
+        find_devices(3, environment={})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "{}",
+        '{"cluster": {"worker": ["a:1", "b:1"]}}',
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+        '{"cluster": {"worker": ["a:1"], "ps": ["c:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "chief", "index": 0}}',
+    ],
+)
+def test_a_wrong_tf_config_is_an_error_in_words(text):
+    with pytest.raises(ConfigError, match="TF_CONFIG must be"):
+        find_devices(environment={"TF_CONFIG": text})
+
+
+def test_tf_config_says_which_worker_this_is():
+    text = '{"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 2}}'
+    assert _place(text) == (2, 3)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    # 20 clips: five batches, of which the last changes the weights alone. 12 are validated, 6 on each of two devices.
+    return write_data(
+        tmp_path_factory.mktemp("squares") / "data", {"train": both_classes("t", 5), "val": both_classes("v", 3)}
+    )
+
+
+def start(num_devices, data, runs, **environment):
+    words = [word for run_dir, settings in runs for word in (str(run_dir), json.dumps(settings.to_json()))]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(num_devices), str(data), *words],
+        cwd=Path(__file__).parent.parent.parent,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(*processes):
+    """What each printed, a JSON value a line."""
+    found = []
+    for process in processes:
+        out, error = process.communicate(timeout=280)
+        assert process.returncode == 0, error[-3000:]
+        found.append([json.loads(line) for line in out.splitlines()])
+    return found
+
+
+def assert_equal_runs(one, other):
+    from deepfake_tf.runs import load_run
+
+    for first, second in zip(load_run(one)[0].get_weights(), load_run(other)[0].get_weights(), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+    first, second = (json.loads((run_dir / "run.json").read_text())["result"]["metrics"] for run_dir in (one, other))
+    assert first == pytest.approx(second, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(data, tmp_path_factory):
+    from deepfake_tf.learning.training import train
+
+    run_dir = tmp_path_factory.mktemp("alone") / "run"
+    train(data, run_dir, SETTINGS)
+    return run_dir
+
+
+@pytest.mark.slow
+def test_two_devices_of_a_process_come_to_the_weights_of_one(data, alone, tmp_path):
+    # Two trainings in one process, as a search has them.
+    runs = [(tmp_path / "run", SETTINGS), (tmp_path / "rough", ROUGH)]
+    ((first, second),) = finish(start(2, data, runs))
+    assert first == second == {"names": ["CPU", "CPU"], "num_replicas": 2, "num_workers": 1}
+    assert_equal_runs(tmp_path / "run", alone)
+    assert (tmp_path / "rough" / "curves.png").is_file()
+
+
+@pytest.mark.slow
+def test_two_workers_come_to_the_weights_of_one(data, alone, tmp_path):
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("localhost", 0))
+        other.bind(("localhost", 0))
+        workers = [f"localhost:{free.getsockname()[1]}" for free in (one, other)]
+    processes = [
+        start(
+            0,
+            data,
+            [(tmp_path / "run", SETTINGS)],
+            TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
+        )
+        for index in range(2)
+    ]
+    found = finish(*processes)
+    assert found == [[{"names": ["CPU"], "num_replicas": 2, "num_workers": 2}]] * 2
+    assert_equal_runs(tmp_path / "run", alone)

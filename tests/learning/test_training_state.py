@@ -1,0 +1,77 @@
+"""A run that is stopped again and again, at last by SIGKILL, ends with the weights of one that was not."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfake_tf import runs
+from deepfake_tf.learning import training
+from deepfake_tf.learning.settings import TrainSettings
+from tests.clips_of_squares import both_classes, write_data
+
+# Everything that has a state: moments, average, schedule, a backbone that waits, dropout, what is drawn and gathered.
+SETTINGS = TrainSettings(
+    backbone_settings={"channels": [4, 8], "dropout": 0.2},
+    head_settings={"units": 4, "dropout": 0.2},
+    optimizer="adamw",
+    learning_rate=0.01,
+    warmup_epochs=1,
+    schedule="cosine",
+    clip_norm=1.0,
+    ema=0.9,
+    accumulate=2,
+    freeze_epochs=1,
+    backbone_rate=0.5,
+    balance="class",
+    label_smoothing=0.1,
+    batch_size=4,
+    epochs=3,
+    deterministic=True,
+)
+PROGRAM = """
+import json, os, signal, sys
+from deepfake_tf.learning.settings import TrainSettings
+from deepfake_tf.learning.training import train
+
+def kill(at):
+    if (at.epoch, at.step) == (3, 3):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(sys.argv[1], sys.argv[2], TrainSettings.from_json(json.loads(sys.argv[3])), on_progress=kill, save_every_sec=0)
+"""
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(epoch, step):
+    def stop(at):
+        if (at.epoch, at.step) == (epoch, step):
+            raise Stop
+
+    return stop
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(tmp_path):
+    data = write_data(tmp_path / "data", {"train": both_classes("t", 5), "val": both_classes("v", 2)})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    expected = training.train(data, whole, SETTINGS)
+    # Before anything is saved; between two changes of the weights; when the backbone has just begun to learn.
+    for moment in ((1, 1), (1, 3), (2, 3)):
+        with pytest.raises(Stop):
+            training.train(data, parts, SETTINGS, on_progress=stop_at(*moment), save_every_sec=0)
+    command = [sys.executable, "-c", PROGRAM, str(data), str(parts), json.dumps(SETTINGS.to_json())]
+    killed = subprocess.run(command, cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=200)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    found = training.train(data, parts, SETTINGS)
+    assert found["result"]["metrics"] == expected["result"]["metrics"]
+    assert (parts / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+    for one, other in zip(runs.load_run(parts)[0].get_weights(), runs.load_run(whole)[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
