@@ -9,87 +9,61 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# A module imports from its own row or from rows above. A folder of plugins is named once.
-TABLE = [
-    ["errors"],
-    ["plain", "schema", "plugins", "command", "stages", "protos", "atomic", "crc32c", "native_output"],
-    [
-        *["assets", "manifest", "balance", "layouts", "splits", "workers"],
-        *[
-            "timeline",
-            "squares",
-            "colour",
-            "frames",
-            "video",
-            "picture_files",
-            "picture_folder",
-            "faces",
-            "tracks",
-            "following",
-            "clips",
-            "crops",
-        ],
-        *[
-            "face_regions",
-            "augment",
-            "recipes",
-            "blending",
-            "resampling",
-            "metrics",
-            "settings",
-            "train_flags",
-            "joining",
-            "verdict",
-            "versions",
-        ],
-        *["calibration", "decision", "delong", "search_settings", "search_workers"],
-        *["timing", "batch_buffers", "frame_windows"],
-    ],
-    [
-        "figures",
-        "search_importance",
-        "heat_map",
-        "degradations",
-        "extraction",
-        "reencoding",
-        "photographs",
-        "records",
-        "contact_sheet",
-        "data_folder",
-        "predictors",
-        "detector",
-        "verdict_table",
-    ],
-    ["runners", "clip_table", "sampling", "pixel_cache", "loading", "face_sizes", "blended_data"],
-    [
-        *["accelerators", "dataset", "backbones", "heads", "model", "zoo"],
-        *["fitted", "standardise", "classifiers", "reductions", "probe_settings", "embeddings", "probe_model"],
-    ],
-    [
-        *["history", "losses", "loss_scale", "optimizers", "freezing", "weight_average", "devices", "training_step"],
-        *["runs", "training_state", "tensorboard", "bad_batch", "validation", "learning_curves", "epochs", "training"],
-        *[
-            *["scoring", "run_calibration", "measures", "breakdown", "score_tables", "comparison", "matrix"],
-            "evaluation",
-            "chance",
-            "robustness",
-            "robustness_cells",
-            "robustness_plots",
-            *["data_card", "report_plots", "report_words", "saliency", "overlay"],
-            "explain",
-            "export",
-            "litert",
-            "report",
-        ],
-    ],
-    [
-        *["search_space", "search_oracles", "search_report", "tuning", "crossval_report", "crossval", "synthetic"],
-        *["probe_data", "probe_cells", "probe_scores", "probe_table", "probe_report", "probe", "probe_matrix"],
-    ],
+# A module imports from its own row or from rows above. A folder of plugins is named once; the modules of one room
+# stand on lines of their own.
+ROWS = [
+    """
+    errors
+    """,
+    """
+    plain schema plugins command stages protos atomic crc32c native_output
+    """,
+    """
+    assets manifest balance layouts splits workers faces tracks following clips crops face_regions augment recipes
+    blending metrics versions
+    timing batch_buffers frame_windows
+    timeline squares colour frames video picture_files picture_folder
+    joining verdict calibration decision
+    settings train_flags
+    resampling delong
+    search_settings search_workers
+    """,
+    """
+    extraction photographs records contact_sheet data_folder predictors detector
+    degradations reencoding
+    verdict_table
+    figures heat_map
+    search_importance
+    """,
+    """
+    runners blended_data
+    clip_table sampling pixel_cache loading
+    face_sizes
+    """,
+    """
+    backbones heads model zoo classifiers reductions
+    dataset
+    accelerators
+    fitted standardise probe_settings embeddings probe_model
+    """,
+    """
+    runs chance export
+    robustness robustness_cells robustness_plots
+    saliency overlay explain
+    scoring run_calibration
+    history losses loss_scale optimizers freezing weight_average devices training_step training_state tensorboard
+    bad_batch validation learning_curves epochs training
+    measures breakdown score_tables comparison matrix evaluation data_card report_plots report_words report
+    """,
+    """
+    synthetic
+    probe_data probe_cells probe_scores probe_table probe_report probe probe_matrix
+    search_space search_oracles search_report tuning crossval_report crossval
+    """,
 ]
 # Folders of modules, each of which has its own row.
 ROOMS = {"decoding", "batching", "learning", "searching", "probing", "judging", "reporting", "explaining", "degrading"}
-ROW = {name: number for number, names in enumerate(TABLE) for name in names}
+ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 FIRST_ROW_WITH_TENSORFLOW = 5
 SERVING_MAY_USE = {
     "assets",

@@ -73,7 +73,10 @@ def test_features_are_the_librarys(name, picture, tmp_path, monkeypatch):
     np.testing.assert_allclose(given, expected, atol=1e-5 * scale)
     assert scale > 1e-3
 
-    # Built anew without the library's weights and filled from our own file, it still is that network.
+    if name not in ("efficientnet_b0", "resnet50"):
+        return
+    # Built anew without the library's weights and filled from our own file, it still is that network: with the
+    # preprocessing inside of the network, and outside of it.
     ours.save_weights(tmp_path / "ours.weights.h5")
     again = module.build(SIZE, weights=str(tmp_path / "ours.weights.h5"))
     np.testing.assert_allclose(again(picture, training=False), given, atol=1e-6 * scale)
