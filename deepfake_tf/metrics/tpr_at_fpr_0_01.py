@@ -5,9 +5,9 @@ cannot show such a rate, and none is made up for them.
 """
 
 import numpy as np
-import sklearn.metrics
 from numpy.typing import NDArray
 
+from deepfake_tf.metrics._found_share import share_found
 from deepfake_tf.reporting.resampling import Draws, highest_true_rate
 
 OF = "order"
@@ -22,10 +22,7 @@ def compute(labels: NDArray, scores: NDArray) -> float:
         labels: int [N], 0 real and 1 fake.
         scores: float [N], in any range.
     """
-    if np.sum(labels == 0) < MIN_REALS or not np.any(labels == 1):
-        return float("nan")
-    false_rate, true_rate, _ = sklearn.metrics.roc_curve(labels, scores, drop_intermediate=False)
-    return float(np.max(true_rate[false_rate <= RATE]))
+    return share_found(labels, scores, RATE)
 
 
 def compute_draws(draws: Draws) -> NDArray[np.float64]:
