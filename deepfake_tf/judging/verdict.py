@@ -21,6 +21,8 @@ from deepfake_tf.schema import JOINING_RULES, Calibration, Clip, Outcome, Servab
 MAX_CLIPS_SHOWN = 8
 """Of one face, in a description; JSON holds them all."""
 
+_BOX_EDGES = ("leftPx", "topPx", "rightPx", "bottomPx")
+
 
 class Answer(StrEnum):
     """What a verdict says. A video without a judged face is never REAL and never FAKE."""
@@ -33,12 +35,21 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True)
+class FaceBox:
+    """Where a face is seen: its box in one frame as displayed, without margin, and the time of that frame."""
+
+    at_sec: float
+    box_xyxy_px: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class ClipScore:
-    """One clip's share in a verdict: its score in [0, 1], and where it lies in the video."""
+    """One clip's share in a verdict: its score in [0, 1], where it lies in the video, and its sharpest face."""
 
     start_sec: float
     end_sec: float
     score: float
+    face: FaceBox | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +288,13 @@ def _track_scores(
 def _clip_score(clip: Clip, logit: float, calibration: Calibration) -> ClipScore:
     seen = clip.timestamps_us[clip.mask]
     start, end = (int(seen.min()), int(seen.max())) if seen.size else (0, 0)
-    return ClipScore(start_sec=start / 1e6, end_sec=end / 1e6, score=score(logit, calibration))
+    return ClipScore(start / 1e6, end / 1e6, score(logit, calibration), _sharpest_face(clip) if seen.size else None)
+
+
+def _sharpest_face(clip: Clip) -> FaceBox:
+    sharpest = int(np.argmax(np.where(clip.mask, clip.sharpness, -np.inf)))
+    left, top, right, bottom = (round(float(edge), 1) for edge in clip.boxes_xyxy_px[sharpest])
+    return FaceBox(int(clip.timestamps_us[sharpest]) / 1e6, (left, top, right, bottom))
 
 
 def _reason(said: Answer | None, value: float | None, spec: ServableSpec) -> str:
@@ -289,13 +306,24 @@ def _reason(said: Answer | None, value: float | None, spec: ServableSpec) -> str
 
 
 def _track_to_json(track: TrackScore) -> dict[str, Any]:
-    clips = [{"startSec": clip.start_sec, "endSec": clip.end_sec, "score": clip.score} for clip in track.clips]
-    return _without_empty(id=track.id, score=track.score, clips=clips)
+    return _without_empty(id=track.id, score=track.score, clips=[_clip_to_json(clip) for clip in track.clips])
+
+
+def _clip_to_json(clip: ClipScore) -> dict[str, Any]:
+    face = clip.face and {"atSec": clip.face.at_sec, **dict(zip(_BOX_EDGES, clip.face.box_xyxy_px, strict=True))}
+    return _without_empty(startSec=clip.start_sec, endSec=clip.end_sec, score=clip.score, face=face)
 
 
 def _track_from_json(values: Mapping[str, Any]) -> TrackScore:
-    clips = tuple(ClipScore(clip["startSec"], clip["endSec"], clip["score"]) for clip in values.get("clips", []))
-    return TrackScore(id=values["id"], score=values["score"], clips=clips)
+    return TrackScore(values["id"], values["score"], tuple(_clip_from_json(clip) for clip in values.get("clips", [])))
+
+
+def _clip_from_json(values: Mapping[str, Any]) -> ClipScore:
+    face = values.get("face")
+    if face:
+        left, top, right, bottom = (face[edge] for edge in _BOX_EDGES)
+        face = FaceBox(face["atSec"], (left, top, right, bottom))
+    return ClipScore(values["startSec"], values["endSec"], values["score"], face)
 
 
 def _without_empty(**values: Any) -> dict[str, Any]:

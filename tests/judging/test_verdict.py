@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deepfake_tf.errors import ConfigError, ServableError
 from deepfake_tf.judging import joining, verdict
-from deepfake_tf.judging.verdict import Answer
+from deepfake_tf.judging.verdict import Answer, FaceBox
 from deepfake_tf.schema import JOINING_RULES, Calibration, ClipSpec, Outcome, ServableSpec
 
 SPEC = ServableSpec(clip_spec=ClipSpec(num_frames=2), threshold=0.5, band=0.1, model_version=7)
@@ -27,7 +27,14 @@ class Extracted:
 
 def clip(track_id=0, begin_us=0, mask=(True, True)):
     times = np.asarray([begin_us, begin_us + 500_000], np.int64)
-    return SimpleNamespace(track_id=track_id, timestamps_us=times, mask=np.asarray(mask))
+    boxes = np.asarray([[1, 2, 30, 40], [5, 6, 35.25, 46]], np.float32)
+    return SimpleNamespace(
+        track_id=track_id,
+        timestamps_us=times,
+        mask=np.asarray(mask),
+        boxes_xyxy_px=boxes,
+        sharpness=np.asarray([4.0, 9.0], np.float32),
+    )
 
 
 def test_join_refuses_nonsense():
@@ -89,6 +96,13 @@ def test_decide_scores_video_tracks_and_clips():
     assert dict(made.timing_ms) == {"decode": 5.0, "predict": 2.0}
     assert made.request_id == "r1"
     assert "at or above the threshold 0.5" in made.reason
+
+
+def test_a_clip_shows_the_face_where_it_is_sharpest_and_there():
+    extraction = Extracted(clips=(clip(0, 1_000_000), clip(1, 0, (True, False))))
+    first, second = (track.clips[0].face for track in verdict.decide(extraction, [0.0, 0.0], SPEC).tracks)
+    assert first == FaceBox(1.5, (5.0, 6.0, 35.2, 46.0))
+    assert second == FaceBox(0.0, (1.0, 2.0, 30.0, 40.0))
 
 
 @pytest.mark.parametrize("rule", JOINING_RULES)

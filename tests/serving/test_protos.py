@@ -4,7 +4,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_tf.judging.verdict import Answer, ClipScore, ModelId, TrackScore, Verdict
+from deepfake_tf.judging.verdict import Answer, ClipScore, FaceBox, ModelId, TrackScore, Verdict
 from deepfake_tf.schema import Outcome
 from serving.gateway import to_message
 from serving.protos.deepfake.v1 import detection_pb2
@@ -12,11 +12,13 @@ from serving.protos.deepfake.v1 import detection_pb2
 SHARE = st.floats(0, 1)
 SECONDS = st.floats(0, 1e5)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+EDGE = st.floats(0, 8192)
+FACES = st.none() | st.builds(FaceBox, SECONDS, st.tuples(EDGE, EDGE, EDGE, EDGE))
 TRACKS = st.builds(
     TrackScore,
     id=st.integers(0, 9),
     score=SHARE,
-    clips=st.lists(st.builds(ClipScore, SECONDS, SECONDS, SHARE), max_size=3).map(tuple),
+    clips=st.lists(st.builds(ClipScore, SECONDS, SECONDS, SHARE, FACES), max_size=3).map(tuple),
 )
 VERDICTS = st.builds(
     Verdict,

@@ -137,14 +137,30 @@ class Track(_message.Message):
     def __init__(self, id: _Optional[int] = ..., score: _Optional[float] = ..., clips: _Optional[_Iterable[_Union[Clip, _Mapping]]] = ...) -> None: ...
 
 class Clip(_message.Message):
-    __slots__ = ("start_sec", "end_sec", "score")
+    __slots__ = ("start_sec", "end_sec", "score", "face")
     START_SEC_FIELD_NUMBER: _ClassVar[int]
     END_SEC_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    FACE_FIELD_NUMBER: _ClassVar[int]
     start_sec: float
     end_sec: float
     score: float
-    def __init__(self, start_sec: _Optional[float] = ..., end_sec: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+    face: FaceBox
+    def __init__(self, start_sec: _Optional[float] = ..., end_sec: _Optional[float] = ..., score: _Optional[float] = ..., face: _Optional[_Union[FaceBox, _Mapping]] = ...) -> None: ...
+
+class FaceBox(_message.Message):
+    __slots__ = ("at_sec", "left_px", "top_px", "right_px", "bottom_px")
+    AT_SEC_FIELD_NUMBER: _ClassVar[int]
+    LEFT_PX_FIELD_NUMBER: _ClassVar[int]
+    TOP_PX_FIELD_NUMBER: _ClassVar[int]
+    RIGHT_PX_FIELD_NUMBER: _ClassVar[int]
+    BOTTOM_PX_FIELD_NUMBER: _ClassVar[int]
+    at_sec: float
+    left_px: float
+    top_px: float
+    right_px: float
+    bottom_px: float
+    def __init__(self, at_sec: _Optional[float] = ..., left_px: _Optional[float] = ..., top_px: _Optional[float] = ..., right_px: _Optional[float] = ..., bottom_px: _Optional[float] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("name", "version", "spec_hash")
