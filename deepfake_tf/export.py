@@ -307,7 +307,7 @@ def _spec_of_run(run: Mapping[str, Any], run_dir: Path | str, model_name: str) -
         fingerprint = str(run["data"]["fingerprint"])
     except (KeyError, TypeError) as error:
         raise DataError(f"run.json does not hold what an export needs: {error}. Train again.") from error
-    chosen, _ = decision.read(run_dir, run)
+    chosen, chosen_on = decision.read(run_dir, run)
     return ServableSpec(
         clip_spec=clip_spec,
         model_name=model_name,
@@ -316,6 +316,7 @@ def _spec_of_run(run: Mapping[str, Any], run_dir: Path | str, model_name: str) -
         threshold=chosen.threshold,
         band=chosen.band,
         training_data=fingerprint,
+        score_histogram=tuple((chosen_on or {}).get("score_histogram", ())),
     )
 
 

@@ -257,7 +257,10 @@ class Calibration:
         return "platt" if self.offset else "temperature" if self.scale != 1 else "none"
 
 
-SERVABLE_VERSION = 2
+SERVABLE_VERSION = 3
+
+SCORE_BINS = 20
+"""Equal parts of [0, 1] that a histogram of scores counts."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +276,8 @@ class ServableSpec:
         threshold: a score at or above it is FAKE, in [0, 1].
         band: half-width of the inconclusive band around the threshold, in score, 0 for none.
         training_data: fingerprint of the shards it was trained on.
+        score_histogram: how many videos of the split that it was calibrated on have a calibrated score in each of
+            SCORE_BINS equal parts of [0, 1], against which drift is seen; empty where it is not known.
         format_version: of this very text.
     """
 
@@ -284,12 +289,17 @@ class ServableSpec:
     threshold: float = 0.5
     band: float = 0.0
     training_data: str = ""
+    score_histogram: tuple[int, ...] = ()
     format_version: int = SERVABLE_VERSION
 
     def __post_init__(self) -> None:
         _check_choice(self, "joining", JOINING_RULES)
         _check_range(self, "threshold", 0.0, 1.0)
         _check_range(self, "band", 0.0, 0.5)
+        object.__setattr__(self, "score_histogram", tuple(self.score_histogram))  # JSON has lists
+        counts = self.score_histogram
+        if counts and (len(counts) != SCORE_BINS or any(not isinstance(one, int) or one < 0 for one in counts)):
+            raise ConfigError(f"score_histogram must hold {SCORE_BINS} counts, or nothing. Received: {counts}")
 
     def to_text(self) -> str:
         """Returns the JSON text that the `spec` signature answers with."""

@@ -13,7 +13,7 @@ from deepfake_tf.judging import decision
 from deepfake_tf.judging.decision import Decision
 from deepfake_tf.predictors import saved_model
 from deepfake_tf.predictors.saved_model import SavedModel, read_spec
-from deepfake_tf.schema import Calibration
+from deepfake_tf.schema import SCORE_BINS, Calibration
 from tests import servables
 
 pytestmark = pytest.mark.slow
@@ -220,11 +220,13 @@ def test_export_of_a_run_fills_the_spec_and_finds_finished_work(finished_run, tm
     assert (plain.model_name, plain.joining, plain.threshold, plain.training_data) == ("faces", "mean", 0.5, "abc")
     # What was chosen since makes another servable of the same weights.
     chosen = Decision("trimmed_mean", Calibration(logits=(-1.0, 2.0), scores=(0.2, 0.9)), threshold=0.25, band=0.05)
-    decision.write(run_dir, finished_run, chosen, {})
+    counts = list(range(SCORE_BINS))
+    decision.write(run_dir, finished_run, chosen, {"score_histogram": counts})
     second = export.export_servable(run_dir, base)
     assert second.name == "2"
     spec = _spec_in(second)
     assert Decision(spec.joining, spec.calibration, spec.threshold, spec.band) == chosen
+    assert (plain.score_histogram, spec.score_histogram) == ((), tuple(counts))
     assert json.loads((second / export.SOURCE_FILE).read_text())["spec"]["threshold"] == 0.25
     assert export.export_servable(run_dir, base) == second
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deepfake_tf.errors import ConfigError, ServableError
-from deepfake_tf.schema import JOINING_RULES, SERVABLE_VERSION, Calibration, ClipSpec, ServableSpec
+from deepfake_tf.schema import JOINING_RULES, SCORE_BINS, SERVABLE_VERSION, Calibration, ClipSpec, ServableSpec
 
 CALIBRATIONS = {
     "none": Calibration(),
@@ -50,3 +50,11 @@ def test_a_spec_of_an_older_format_is_refused_with_advice():
 def test_a_spec_with_a_rule_that_is_not_known_is_refused():
     with pytest.raises(ConfigError, match="joining must be one of mean, "):
         ServableSpec(clip_spec=ClipSpec(), joining="median")
+
+
+def test_a_histogram_of_scores_travels_with_the_spec():
+    spec = ServableSpec(clip_spec=ClipSpec(), score_histogram=tuple(range(SCORE_BINS)))
+    assert ServableSpec.from_text(spec.to_text()) == spec
+    for wrong in [(1, 2), (-1,) * SCORE_BINS, (0.5,) * SCORE_BINS]:
+        with pytest.raises(ConfigError, match="score_histogram must hold 20 counts"):
+            ServableSpec(clip_spec=ClipSpec(), score_histogram=wrong)

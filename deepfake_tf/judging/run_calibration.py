@@ -23,7 +23,7 @@ from deepfake_tf.judging.scoring import VideoScores
 from deepfake_tf.reporting import measures
 from deepfake_tf.reporting.evaluation import check_data, labelled_clips
 from deepfake_tf.runs import load_run
-from deepfake_tf.schema import FAKE, JOINING_RULES, REAL
+from deepfake_tf.schema import FAKE, JOINING_RULES, REAL, SCORE_BINS
 
 AUTO = "auto"
 INCONCLUSIVE_SHARE = 0.1
@@ -72,7 +72,7 @@ def calibrate(
 
     Returns:
         {"decision", "chosen_on": {"data", "num_real", "num_fake", "goal", "joinings", "before", "after", "rates",
-        "notes"}}
+        "score_histogram", "notes"}}
 
     Raises:
         ConfigError: the split is the test split, or something is not known.
@@ -117,12 +117,15 @@ def _choose(videos: VideoScores, rule: str, wanted: Wanted) -> Decision:
 def _describe(videos: VideoScores, chosen: Decision) -> dict[str, Any]:
     """Returns the counts, and what the choice changes on the videos that it was made on."""
     before = Decision(chosen.joining)
+    scores = measures.scores_of(videos.logits, chosen)
     return {
         "num_real": int(np.sum(videos.labels == REAL)),
         "num_fake": int(np.sum(videos.labels == FAKE)),
         "before": _values(videos, before),
         "after": _values(videos, chosen),
-        "rates": _rates(videos.labels, measures.scores_of(videos.logits, chosen), chosen),
+        "rates": _rates(videos.labels, scores, chosen),
+        # A servable carries it, so that a gateway can tell when scores come out otherwise than here.
+        "score_histogram": np.histogram(scores, SCORE_BINS, (0.0, 1.0))[0].tolist(),
     }
 
 

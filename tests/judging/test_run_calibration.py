@@ -12,6 +12,7 @@ from deepfake_tf.judging.run_calibration import Wanted, calibrate
 from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.reporting import evaluation
+from deepfake_tf.schema import SCORE_BINS
 from tests.clips_of_squares import both_classes, write_data
 
 SETTINGS = TrainSettings(
@@ -71,6 +72,10 @@ def test_what_is_written_is_what_was_chosen_and_why(data, run_dir, scored):
     assert (chosen_on["num_real"], chosen_on["num_fake"]) == (12, 12)
     assert chosen_on["rates"]["false_positive"] <= 0.2
     assert chosen_on["rates"]["inconclusive"] <= 0.25
+    assert (len(chosen_on["score_histogram"]), sum(chosen_on["score_histogram"])) == (SCORE_BINS, 24)
+    # What is above the threshold is counted in its bin or beyond.
+    above = sum(chosen_on["score_histogram"][int(chosen.threshold * SCORE_BINS) :])
+    assert above >= 12 * (chosen_on["rates"]["false_positive"] + chosen_on["rates"]["true_positive"])
     assert chosen_on["after"]["roc_auc"] == chosen_on["before"]["roc_auc"]
 
 
