@@ -83,6 +83,11 @@ def encode_jpeg(crop: NDArray[np.uint8], spec: ClipSpec) -> bytes:
     return data.tobytes()
 
 
+def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
+    """Returns what `encode_jpeg` stored, uint8 RGB [H, W, 3]."""
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
 @functools.cache
 def blank_crop(spec: ClipSpec) -> bytes:
     """Returns the black crop that stands where there is none."""

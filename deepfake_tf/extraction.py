@@ -36,6 +36,8 @@ Progress = Callable[[str, float], None]
 
 # Containers round the times of frames, to a millisecond at worst.
 _SAME_TIME_US = 2_000
+# So many crops of a track that was never sure are looked at again.
+_LOOKED_AT_CLOSER = 3
 
 
 @plain.travels
@@ -309,6 +311,7 @@ class _Run:
             num_frames_sampled=num_sampled,
             max_tracks=self._spec.max_tracks,
             min_confidence=self._spec.min_confidence,
+            look_closer=self._look_closer,
         )
         if not kept:
             but = (
@@ -324,6 +327,13 @@ class _Run:
             for number, indices in enumerate(placed)
         ]
         return tuple(clip for clip in made if clip.mask.any())
+
+    def _look_closer(self, number: int) -> float:
+        """How sure another look at the best crops of a track is."""
+        found = self._linker.tracks[number].detections
+        best = sorted(found, key=lambda index: -found[index].confidence)[:_LOOKED_AT_CLOSER]
+        look = _detector(self._spec).look_closer
+        return max(look(crops.decode_jpeg(self._crops[number, index].jpeg)) for index in best)
 
     def _clip(self, rank: int, track: int, number: int, indices: clips.ClipIndices) -> Clip:
         num_frames = self._spec.num_frames

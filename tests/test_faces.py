@@ -113,6 +113,16 @@ def test_what_is_not_found_again_is_told(detector):
     assert detector.look_again(empty, [face, far]) is None
 
 
+def test_closer_look_at_a_crop_tells_a_face_from_none(detector):
+    frame = Picture(portrait())
+    (found,) = detector.detect(frame)
+    left, top, right, bottom = found.box_xyxy_px
+    side = round(1.6 * (right - left))
+    crop = frame.square(round((left + right - side) / 2), round((top + bottom - side) / 2), side, 128)
+    assert detector.look_closer(crop) > 0.75
+    assert detector.look_closer(np.full_like(crop, 90)) == 0
+
+
 def test_near_a_known_face_less_is_enough():
     strict = BlazeFace(longer_side_px=512, min_confidence=0.99)
     frame = Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8))

@@ -124,6 +124,21 @@ def test_what_is_a_face_is_sure_once(num_seen, confidence, is_kept):
     assert kept == ([0] if is_kept else [])
 
 
+@pytest.mark.parametrize(("closer", "is_kept"), [(0.74, False), (0.76, True)])
+def test_what_was_never_sure_is_looked_at_closer(closer, is_kept):
+    linker, _ = link([[face(100, confidence=0.6), face(500, confidence=0.9)] for _ in range(10)])
+    asked = []
+    kept = tracks_to_keep(
+        linker.tracks,
+        num_frames_sampled=10,
+        max_tracks=4,
+        min_confidence=0.5,
+        look_closer=lambda number: asked.append(number) or closer,
+    )
+    assert asked == [0]
+    assert kept == ([1, 0] if is_kept else [1])
+
+
 @pytest.mark.parametrize(("confidences", "is_kept"), [([0.7, 0.82], True), ([0.7, 0.78], False), ([0.95], False)])
 def test_face_of_a_short_shot_is_kept_if_it_is_sure(confidences, is_kept):
     linker, _ = link([[face(100, confidence=one)] for one in confidences])
