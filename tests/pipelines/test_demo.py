@@ -11,19 +11,13 @@ from rich.console import Console
 
 from deepfake_tf import synthetic
 from deepfake_tf.errors import DataError
-from deepfake_tf.judging.verdict import Answer, ModelId, Verdict
 from deepfake_tf.manifest import VideoEntry, read_manifest, read_table
-from deepfake_tf.schema import Outcome
 from deepfake_tf.stages import Stages
 from pipelines import demo
 
 
 def entry(number, label, split, **more):
     return VideoEntry(f"v{number}", f"/v{number}.mp4", label, split=split, group=f"g{number}", **more)
-
-
-def verdict(answer, score=0.5):
-    return Verdict(answer, Outcome.OK, "why", score, 0.5, 0.0, 1.0, (), ModelId("detector", 1, "0" * 16))
 
 
 @pytest.fixture
@@ -105,38 +99,6 @@ def test_held_out_videos_of_one_class_are_enough(one):
         made.describe(entries)
     made.describe([*entries, entry(9, 1, "test")])
     assert "Identities are unknown" in printed.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("answer", "label", "is_right"),
-    [
-        (Answer.REAL, 0, True),
-        (Answer.REAL, 1, False),
-        (Answer.FAKE, 1, True),
-        (Answer.FAKE, 0, False),
-        (Answer.INCONCLUSIVE, 1, None),
-        (Answer.NO_FACE, 0, None),
-    ],
-)
-def test_right_and_wrong(answer, label, is_right):
-    judged = demo._Judged(entry(0, label, "test"), verdict=verdict(answer))
-    assert judged.is_right is is_right
-
-
-def test_the_table_shows_each_verdict(capsys):
-    demo.print_verdicts(
-        [
-            demo._Judged(entry(0, 0, "test"), verdict=verdict(Answer.REAL, 0.125)),
-            demo._Judged(entry(1, 1, "test"), verdict=verdict(Answer.NO_FACE, None)),
-            demo._Judged(entry(2, 1, "test"), verdict=verdict(Answer.INCONCLUSIVE, 0.5)),
-        ]
-    )
-    rows = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "│ v" in line]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["v0", "real", "REAL", "0.125", "right"],
-        ["v1", "fake", "NO_FACE", "-", "no verdict"],
-        ["v2", "fake", "INCONCLUSIVE", "0.500", "left open"],
-    ]
 
 
 @pytest.mark.slow
