@@ -31,6 +31,7 @@ $(INSTALLED): requirements.lock
 protos: $(INSTALLED)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. deepfake_tf/protos/wire.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. serving/protos/deepfake/v1/detection.proto
+	$(BIN)/python -m serving.web.openapi
 
 # One set of versions for Python 3.11 to 3.13, with hashes.
 lock:

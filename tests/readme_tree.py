@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BEGIN, END = "<!-- tree: python -m tests.readme_tree --write -->\n```text\n", "```\n<!-- end of tree -->\n"
 FOLDERS = ("deepfake_tf", "pipelines", "serving", "docker")
-SUFFIXES = (".py", ".proto", ".jinja", ".yaml", ".Dockerfile", ".config", ".html")
+SUFFIXES = (".py", ".proto", ".jinja", ".yaml", ".Dockerfile", ".config", ".html", ".js")
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 
 

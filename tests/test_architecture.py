@@ -47,7 +47,7 @@ ROWS = [
     fitted standardise probe_settings embeddings probe_model
     """,
     """
-    runs chance export
+    runs chance export litert edge
     robustness robustness_cells robustness_plots
     saliency overlay explain
     scoring run_calibration
@@ -67,6 +67,7 @@ ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 FIRST_ROW_WITH_TENSORFLOW = 5
 SERVING_MAY_USE = {
     "assets",
+    "atomic",
     "errors",
     "schema",
     "plugins",

@@ -1,0 +1,75 @@
+"""What is refused whatever it asks for, and what every answer tells the browser."""
+
+import socket
+
+import pytest
+
+HOSTS_THAT_ARE_OURS = [
+    "localhost:{port}",
+    "LOCALHOST",
+    "127.0.0.1:{port}",
+    "[::1]:{port}",
+    "10.1.2.3",
+    "deepfakes.example",
+]
+HOSTS_THAT_ARE_NOT = [
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "",
+    "a b",
+    "[::1",
+    "@",
+    "x:y:z",
+]
+
+
+@pytest.mark.parametrize("host", HOSTS_THAT_ARE_OURS)
+def test_addresses_and_known_names_are_served(web, host):
+    assert web.ask("GET", "/v1/limits", Host=host.format(port=web.port)).status == 200
+
+
+@pytest.mark.parametrize("host", HOSTS_THAT_ARE_NOT)
+@pytest.mark.parametrize("path", ["/", "/v1/limits"])
+def test_other_names_are_refused(web, host, path):
+    answer = web.ask("GET", path, Host=host)
+    assert (answer.status, answer.json["code"]) == (403, "PERMISSION_DENIED")
+
+
+def test_pages_of_other_sites_cannot_post(web, gateway):
+    for origin in ("https://evil.example", "null", "http://localhost:1", f"http://evil.example:{web.port}"):
+        answer = web.analyze(Origin=origin)
+        assert (answer.status, answer.json["code"]) == (403, "PERMISSION_DENIED")
+    assert not gateway.has_begun.is_set()
+
+
+def test_our_own_page_can_post_behind_a_proxy_too(web, gateway):
+    assert web.analyze(Origin=f"http://127.0.0.1:{web.port}").status == 500  # the gateway gave no answer
+    assert gateway.has_begun.is_set()
+    gateway.reset()
+    web.analyze(Origin="https://deepfakes.example", Host="deepfakes.example")
+    assert gateway.has_begun.is_set()
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/openapi.json", "/v1/limits", "/nothing", "/v1/jobs/j:x"])
+def test_every_answer_has_the_headers(web, path):
+    headers = web.ask("GET", path).headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["form-action"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] in ("no-store", "no-cache")
+    assert "Set-Cookie" not in headers
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "aiohttp" not in headers["Server"]
+
+
+def test_what_is_no_http_does_not_hurt(web):
+    for garbage in (b"\0" * 100, b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"x" * 100_000 + b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(garbage)
+            assert connection.recv(100).startswith(b"HTTP/1.")
+    assert web.ask("GET", "/v1/limits").status == 200
