@@ -4,6 +4,9 @@
       ConfigError            wrong use: an unknown name, a setting that makes no sense, a path that is not there
         AssetError           weights that cannot be found or fail their hash
         RequestError         a call to the gateway that does not keep to its protocol
+          UploadTimeoutError   its video does not come on
+          UnknownJobError      it asks for a job that is not there, or not any more
+          KeyConflictError     it hands in another video under a key that is taken
       DataError              a manifest, a folder of videos or a shard does not hold what it must
         LeakError            two splits share a source identity
       VideoError             one video cannot be turned into clips; `outcome` says in which way
@@ -17,6 +20,8 @@
         WorkerCrashError       it died, or was stopped at its memory limit
       ServableError          an exported model whose format, signature or values are not what they must be
       TrainingError          training cannot go on, for example because the loss is not finite
+      GatewayBusyError       the gateway has as much to do as it takes on; it says when to try again
+      GatewayStoppingError   the gateway is being stopped and takes on nothing more
       PredictorError         the model did not answer
         PredictorUnavailableError  it cannot be reached, or is not loaded yet
         PredictorBusyError         it refuses work for now; try again later
@@ -42,6 +47,18 @@ class AssetError(ConfigError):
 
 class RequestError(ConfigError):
     """A call to the gateway that does not keep to its protocol, or an upload that is not what it said to be."""
+
+
+class UploadTimeoutError(RequestError):
+    """An upload pauses for too long, or takes too long."""
+
+
+class UnknownJobError(RequestError):
+    """There is no job of this name, or not any more."""
+
+
+class KeyConflictError(RequestError):
+    """Another video was handed in under the same idempotency key."""
 
 
 class DataError(DeepfakeError):
@@ -108,6 +125,22 @@ class ServableError(DeepfakeError):
 
 class TrainingError(DeepfakeError):
     """Training cannot go on."""
+
+
+class GatewayBusyError(DeepfakeError):
+    """The gateway has as much to do as it takes on.
+
+    Attributes:
+        retry_after_sec: when to try again.
+    """
+
+    def __init__(self, message: str, retry_after_sec: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_sec = retry_after_sec
+
+
+class GatewayStoppingError(DeepfakeError):
+    """The gateway is being stopped and takes on nothing more."""
 
 
 class PredictorError(DeepfakeError):

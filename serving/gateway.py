@@ -1,190 +1,237 @@
-"""The gateway's service: a video streams in, progress and a verdict stream out. Behind it is `Detector.judge`.
+"""The gateway's service: what deepfake.v1.DetectionService promises, over Analysis, Jobs and what bounds them.
 
-    messages --upload--> temporary file --Detector in a thread, extraction in a worker process--> verdict
+    messages --upload--> nameless file --analysis--> verdict
 
-Nothing blocks the event loop, and nothing of an upload outlives its call.
+Nothing blocks the event loop, and nothing of an upload outlives its call or its job.
 """
 
 import asyncio
 import contextlib
 import functools
-import logging
-import math
+import hashlib
 import time
-from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
-from google.protobuf import json_format
 
 from deepfake_tf.detector import Detector
-from deepfake_tf.errors import RequestError
+from deepfake_tf.errors import GatewayStoppingError
 from deepfake_tf.judging.verdict import Verdict
-from deepfake_tf.workers import WorkerPool
-from serving import status
+from deepfake_tf.predictors import Predictor
+from serving import jobs, status
+from serving.analysis import Analysis, Tell, to_message
+from serving.call_record import CallRecord
+from serving.capacity import Capacity
+from serving.jobs import Jobs
+from serving.monitoring import Monitoring
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
-from serving.upload import Upload, read_options, readable
+from serving.upload import Upload, read_options, readable, receive
 
-log = logging.getLogger("serving.gateway")
-
-PROGRESS_INTERVAL_SEC = 0.1
-UPLOAD_STAGE = "upload"
 # What is left of the caller's deadline when ours ends, so that the caller still hears why.
 DEADLINE_MARGIN_SEC = 0.2
 
 
-class Gateway(detection_pb2_grpc.DetectionServiceServicer):
-    """Answers the calls of deepfake.v1.DetectionService; those that are not here answer UNIMPLEMENTED."""
+@dataclass(frozen=True)
+class GatewayLimits:
+    """What the gateway takes on at a time, and for how long.
 
-    def __init__(self, detector: Detector, *, folder: Path, deadline_sec: float, num_threads: int) -> None:
+    Attributes:
+        max_calls: videos whose callers wait for them.
+        max_jobs: jobs that are known, those that have ended among them.
+        max_stored_bytes: of all uploads together.
+        upload_sec: how long an upload may take.
+        deadline_sec: how long a call, or the work on a job, may take.
+    """
+
+    max_calls: int = 32
+    max_jobs: int = 256
+    max_stored_bytes: int = 4 * 1024**3
+    upload_sec: float = 300.0
+    deadline_sec: float = 900.0
+
+
+class Gateway(detection_pb2_grpc.DetectionServiceServicer):
+    """Answers the calls of deepfake.v1.DetectionService; an error becomes a status by the table of status.py.
+
+    Attributes:
+        is_stopping: whether it takes on nothing more.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        limits: GatewayLimits = GatewayLimits(),
+        folder: Path | None = None,
+        monitoring: Monitoring | None = None,
+        predictor_for: Callable[[str], Predictor] | None = None,
+    ) -> None:
         """Makes the service.
 
         Args:
             detector: judges; its pool turns videos into clips, its limits hold for uploads too.
-            folder: where uploads lie while they are worked on.
-            deadline_sec: how long a call may take, whatever its caller allows.
-            num_threads: videos judged at a time; further ones wait.
+            limits: on what is taken on.
+            folder: on which file system uploads lie while they are worked on.
+            monitoring: counts calls and what became of them.
+            predictor_for: chooses the model for a request's id; the detector's own if None.
         """
-        self._detector = detector
+        num_workers = detector.pool.num_workers if detector.pool else 1
+        self._limits = limits
         self._folder = folder
-        self._deadline_sec = deadline_sec
-        self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="judge")
+        self._monitoring = monitoring or Monitoring()
+        self._capacity = Capacity(
+            places={"call": limits.max_calls, "job": limits.max_jobs}, max_bytes=limits.max_stored_bytes
+        )
+        self._analysis = Analysis(detector, num_threads=limits.max_calls + num_workers, predictor_for=predictor_for)
+        self._jobs = Jobs(max_jobs=limits.max_jobs, num_at_a_time=num_workers)
+        self.is_stopping = False
+        self._watch()
+
+    # Calls that wait for their verdict --------------------------------------------------------------------------------
 
     async def Analyze(
         self, request_iterator: AsyncIterator[detection_pb2.AnalyzeRequest], context: grpc.aio.ServicerContext
     ) -> None:
-        """Judges one video; an error becomes a status by the table of status.py."""
-        call = _Call()
-        left = context.time_remaining()
-        limit = self._deadline_sec if left is None else min(self._deadline_sec, left - DEADLINE_MARGIN_SEC)
-        call.end = call.begin + limit
-        try:
-            async with asyncio.timeout(limit):
-                await self._analyze(readable(request_iterator), context, call)
-        except asyncio.CancelledError:
-            call.log_end("CANCELLED")
-            raise
-        except Exception as error:
-            ended = status.of(error)
-            call.log_end(ended.code.name, error)
-            await context.abort(ended.code, ended.message)
-        else:
-            call.log_end("OK")
-        finally:
-            call.cancel()
+        """Judges one video."""
+        async with self._answering("Analyze", context) as (record, end):
+            requests = readable(request_iterator)
+            options = await read_options(requests)
+            with self._open_upload("call", options, record) as upload:
+                received = await self._receive(upload, requests, record)
+                await context.write(detection_pb2.AnalyzeEvent(received=received))
+                verdict = await self._analysis.judge(
+                    upload, record, functools.partial(_write_progress, context), deadline_sec=end - time.monotonic()
+                )
+            await context.write(detection_pb2.AnalyzeEvent(verdict=to_message(verdict)))
+
+    # Jobs -------------------------------------------------------------------------------------------------------------
+
+    async def SubmitJob(
+        self, request_iterator: AsyncIterator[detection_pb2.SubmitJobRequest], context: grpc.aio.ServicerContext
+    ) -> detection_pb2.Job:
+        """Takes a video to be judged later."""
+        async with self._answering("SubmitJob", context) as (record, _):
+            owner = caller_of(context)
+            requests = readable(request_iterator)
+            options = await read_options(requests)
+            jobs.live_sec(options)
+            # A caller that says what it hands in need not send it again.
+            if options.video.sha256 and (job := self._jobs.find(options, options.video.sha256, owner=owner)):
+                return job
+            self._jobs.check_room()
+            upload = self._open_upload("job", options.video, record)
+            with contextlib.ExitStack() as opened:
+                opened.enter_context(upload)
+                await self._receive(upload, requests, record)
+                opened.pop_all()
+            return self._jobs.start(upload, options, functools.partial(self._judge_job, upload), owner=owner)
+
+    async def GetJob(
+        self, request: detection_pb2.GetJobRequest, context: grpc.aio.ServicerContext
+    ) -> detection_pb2.Job:
+        """Says how a job stands."""
+        async with self._answering("GetJob", context):
+            return self._jobs.get(request.job_id, owner=caller_of(context))
+
+    async def WaitJob(self, request: detection_pb2.WaitJobRequest, context: grpc.aio.ServicerContext) -> None:
+        """Sends the job each time it changes, until it has ended."""
+        async with self._answering("WaitJob", context):
+            async for job in self._jobs.wait(request.job_id, owner=caller_of(context)):
+                await context.write(job)
+
+    async def CancelJob(
+        self, request: detection_pb2.CancelJobRequest, context: grpc.aio.ServicerContext
+    ) -> detection_pb2.Job:
+        """Stops a job."""
+        async with self._answering("CancelJob", context):
+            return await self._jobs.cancel(request.job_id, owner=caller_of(context))
+
+    # Its end ----------------------------------------------------------------------------------------------------------
+
+    async def drain(self, seconds: float) -> None:
+        """Takes on nothing more, and waits for the jobs to end; those that have not by then are cancelled."""
+        self.is_stopping = True
+        await self._jobs.drain(seconds)
 
     def close(self) -> None:
         """Lets go of the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._analysis.close()
 
-    async def _analyze(
-        self, requests: AsyncIterator[detection_pb2.AnalyzeRequest], context: grpc.aio.ServicerContext, call: "_Call"
-    ) -> None:
-        options = await read_options(requests)
-        limits = self._detector.limits
-        with Upload(options, max_bytes=limits.max_bytes, folder=self._folder) as upload:
-            call.request_id = upload.request_id
-            async for request in requests:
-                # Writing and hashing leave the event loop to the other calls.
-                await asyncio.to_thread(upload.add, request)
-            received = await asyncio.to_thread(upload.finish)
-            call.num_bytes = upload.num_bytes
-            call.upload_sec = time.monotonic() - call.begin
-            await context.write(detection_pb2.AnalyzeEvent(received=received))
-            verdict = await self._judge(upload, context, call)
-        # The temporary file's name means nothing to the caller.
-        reason = verdict.reason.replace(str(upload.path), "the video").replace(upload.path.name, "the video")
-        timing_ms = {UPLOAD_STAGE: call.upload_sec * 1000, **verdict.timing_ms}
-        verdict = replace(verdict, reason=reason, timing_ms=timing_ms)
-        call.verdict = str(verdict.verdict)
-        await context.write(detection_pb2.AnalyzeEvent(verdict=to_message(verdict)))
+    # What the calls share ---------------------------------------------------------------------------------------------
 
-    async def _judge(self, upload: Upload, context: grpc.aio.ServicerContext, call: "_Call") -> Verdict:
-        loop = asyncio.get_running_loop()
-        latest = _Latest(loop)
-        call.pool = self._detector.pool
-        detector = replace(self._detector, pool=cast(WorkerPool, call) if call.pool else None)
-        judge = functools.partial(
-            detector.judge,
-            upload.path,
-            on_progress=latest.put,
-            deadline_sec=call.end - time.monotonic(),
-            request_id=upload.request_id,
-        )
-        work = loop.run_in_executor(self._threads, judge)
-        # Nobody may be left to fetch the exception of cancelled work.
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())
-        while not work.done():
-            await asyncio.wait([work], timeout=PROGRESS_INTERVAL_SEC)
-            for stage, share in latest.take():
-                progress = detection_pb2.Progress(stage=stage, fraction=share)
-                await context.write(detection_pb2.AnalyzeEvent(progress=progress))
-        return await work
-
-
-@dataclass
-class _Call:
-    """What is known of one call, and the worker pool as the call sees it: what it submitted ends with it."""
-
-    request_id: str = "-"
-    num_bytes: int = 0
-    upload_sec: float = 0.0
-    verdict: str = "-"
-    pool: WorkerPool | None = None
-    begin: float = field(default_factory=time.monotonic)
-    end: float = math.inf
-    _futures: list[Future[Any]] = field(default_factory=list)
-    _is_cancelled: bool = False
-
-    def submit(self, *args: Any, **settings: Any) -> Future[Any]:
-        """Submits to the pool."""
-        if self.pool is None:
-            raise ValueError("this call has no worker pool")
-        future = self.pool.submit(*args, **settings)
-        self._futures.append(future)
-        if self._is_cancelled:
-            future.cancel()
-        return future
-
-    def cancel(self) -> None:
-        """Stops what was submitted and is not done."""
-        self._is_cancelled = True
-        for future in self._futures:
-            future.cancel()
-
-    def log_end(self, code: str, error: Exception | None = None) -> None:
-        """Logs how the call ended: no name, no content, no score."""
-        line = "analyze request=%s code=%s verdict=%s bytes=%d upload_ms=%.0f total_ms=%.0f"
-        total_ms = (time.monotonic() - self.begin) * 1000
-        values = (self.request_id, code, self.verdict, self.num_bytes, self.upload_sec * 1000, total_ms)
-        if error is None or isinstance(error, (RequestError, TimeoutError)):
-            log.info(line, *values)
+    @contextlib.asynccontextmanager
+    async def _answering(
+        self, method: str, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[tuple[CallRecord, float]]:
+        """Holds a call's deadline, turns its errors into statuses and notes its end."""
+        record = CallRecord(method, self._monitoring.count)
+        left = context.time_remaining()
+        most = self._limits.deadline_sec
+        limit = most if left is None else min(most, left - DEADLINE_MARGIN_SEC)
+        try:
+            async with asyncio.timeout(limit):
+                yield record, time.monotonic() + limit
+        except asyncio.CancelledError:
+            record.end("CANCELLED")
+            raise
+        except Exception as error:
+            ended = status.of(error)
+            record.end(ended.code.name, error)
+            await context.abort(ended.code, ended.message, trailing_metadata=ended.metadata)
         else:
-            log.warning(line + " error=%r", *values, error, exc_info=error if code == "INTERNAL" else None)
+            record.end("OK")
+
+    def _watch(self) -> None:
+        watch, capacity = self._monitoring.watch, self._capacity
+        watch("videos_waited_for", "Videos whose callers wait.", lambda: capacity.num_taken("call"))
+        watch("jobs_unfinished", "Jobs that are queued or running.", lambda: self._jobs.num_unfinished)
+        watch("jobs_running", "Jobs that are being judged.", lambda: self._jobs.num_running)
+        watch("stored_bytes", "Of all uploads, there or announced.", lambda: capacity.num_bytes)
+
+    def _open_upload(self, kind: str, options: detection_pb2.AnalyzeOptions, record: CallRecord) -> Upload:
+        if self.is_stopping:
+            raise GatewayStoppingError("This gateway is being stopped. Try again: another one may answer.")
+        place = self._capacity.enter(kind)
+        try:
+            upload = Upload(options, max_bytes=self._analysis.limits.max_bytes, place=place, folder=self._folder)
+        except BaseException:
+            place.close()
+            raise
+        record.request_id = upload.request_id
+        return upload
+
+    async def _receive(
+        self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord
+    ) -> detection_pb2.Received:
+        received = await receive(upload, requests, limit_sec=self._limits.upload_sec)
+        record.num_bytes = upload.num_bytes
+        record.upload_sec = time.monotonic() - record.begin
+        return received
+
+    async def _judge_job(self, upload: Upload, tell: Tell) -> Verdict:
+        record = CallRecord("Job", self._monitoring.count, request_id=upload.request_id)
+        try:
+            async with asyncio.timeout(self._limits.deadline_sec):
+                verdict = await self._analysis.judge(upload, record, tell, deadline_sec=self._limits.deadline_sec)
+        except asyncio.CancelledError:
+            record.end("CANCELLED")
+            raise
+        except Exception as error:
+            record.end(status.of(error).code.name, error)
+            raise
+        record.end("OK")
+        return verdict
 
 
-class _Latest:
-    """The newest progress of each stage since it was last taken: a slow caller must not make a queue grow."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._shares: dict[str, float] = {}
-
-    def put(self, stage: str, share: float) -> None:
-        """Tells a progress, from any thread."""
-        # The loop may be gone when a cancelled video tells its last.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._shares.__setitem__, stage, share)
-
-    def take(self) -> list[tuple[str, float]]:
-        """Returns what was told since, stages in the order they were first told of."""
-        taken, self._shares = list(self._shares.items()), {}
-        return taken
+async def _write_progress(context: grpc.aio.ServicerContext, stage: str, share: float) -> None:
+    progress = detection_pb2.Progress(stage=stage, fraction=share)
+    await context.write(detection_pb2.AnalyzeEvent(progress=progress))
 
 
-def to_message(verdict: Verdict) -> detection_pb2.Verdict:
-    """Returns the message of a verdict; its JSON is the verdict's."""
-    return json_format.ParseDict(verdict.to_json(), detection_pb2.Verdict())
+def caller_of(context: grpc.aio.ServicerContext) -> str:
+    """Returns who calls: equal for equal tokens, and no token."""
+    tokens = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+    return hashlib.sha256(str(tokens[0]).encode()).hexdigest() if tokens else ""

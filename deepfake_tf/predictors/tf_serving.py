@@ -3,8 +3,10 @@
 No TensorFlow here: the messages are our own copies of the server's (protos/wire.proto), the bytes are the same.
 """
 
+import contextlib
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -79,36 +81,52 @@ _DTYPES: Mapping[int, tuple[np.dtype[Any], str]] = {
 class TFServingPredictor:
     """Asks a TensorFlow Serving server, over one channel. Threads may share it."""
 
-    def __init__(self, target: str, *, model_name: str = schema.MODEL_NAME) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        model_name: str = schema.MODEL_NAME,
+        label: str = "",
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         """Makes the channel; nothing is asked yet.
 
         Args:
             target: host:port of the server's gRPC API.
             model_name: the name that the model is served under.
+            label: of the version that is asked, such as "stable"; the newest version if empty.
+            credentials: for TLS; None for a plain link.
         """
         self.target = target
         self.model_name = model_name
-        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
-        self._spec_by_text: tuple[str, ServableSpec] | None = None
+        self.label = label
+        if credentials is None:
+            self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(target, credentials, options=_CHANNEL_OPTIONS)
+        self._specs: dict[bytes, ServableSpec] = {}
 
     def spec(self, *, deadline_sec: float = DEFAULT_DEADLINE_SEC) -> ServableSpec:
-        """Returns what the newest version says of itself.
+        """Returns what the version that is asked says of itself.
 
-        It is asked each time, a matter of a millisecond: so a new version is found as soon as it is served.
+        It is asked each time, a matter of a millisecond: so a new version is found as soon as it is served. Where the
+        newest is of a format that is not known here, and an older one that is known is served beside it, that one is
+        used.
 
         Raises:
             PredictorError: the server does not answer.
             ServableError: it answers with a spec that this program does not know.
         """
-        request = self._request(schema.SIGNATURE_SPEC, {schema.INPUT_SPEC_REQUEST: np.zeros([1], np.int32)})
-        response = self._predict(request, deadline_sec)
-        text = _output(response, schema.OUTPUT_SPEC)[0]
-        if self._spec_by_text is None or self._spec_by_text[0] != text:
-            self._spec_by_text = (text, ServableSpec.from_text(text.decode()))
-        # The number of the folder counts, whatever it was when the model was exported.
-        return replace(
-            self._spec_by_text[1], model_name=self.model_name, model_version=response.model_spec.version.value
-        )
+        end = time.monotonic() + deadline_sec
+        try:
+            return self._spec_of(None, deadline_sec)
+        except ServableError:
+            if self.label:
+                raise
+            for version in self._older_versions(end - time.monotonic()):
+                with contextlib.suppress(ServableError):
+                    return self._spec_of(version, end - time.monotonic())
+            raise
 
     def predict(
         self,
@@ -140,6 +158,21 @@ class TFServingPredictor:
         """Closes the channel."""
         self._channel.close()
 
+    def _spec_of(self, version: int | None, deadline_sec: float) -> ServableSpec:
+        request = self._request(schema.SIGNATURE_SPEC, {schema.INPUT_SPEC_REQUEST: np.zeros([1], np.int32)}, version)
+        response = self._predict(request, deadline_sec)
+        text = _output(response, schema.OUTPUT_SPEC)[0]
+        if text not in self._specs:
+            self._specs = {text: ServableSpec.from_text(text.decode())}
+        # The number of the folder counts, whatever it was when the model was exported.
+        return replace(self._specs[text], model_name=self.model_name, model_version=response.model_spec.version.value)
+
+    def _older_versions(self, deadline_sec: float) -> list[int]:
+        """Returns all versions but the newest, highest first; none if the server does not say."""
+        with contextlib.suppress(PredictorError):
+            return self.available_versions(deadline_sec=deadline_sec)[-2::-1]
+        return []
+
     def _request(
         self, signature: str, inputs: Mapping[str, NDArray[Any]], version: int | None = None
     ) -> wire_pb2.PredictRequest:
@@ -148,6 +181,8 @@ class TFServingPredictor:
         request.model_spec.signature_name = signature
         if version is not None:
             request.model_spec.version.value = version
+        elif self.label:
+            request.model_spec.version_label = self.label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(to_tensor(value))
         return request
@@ -171,12 +206,20 @@ class TFServingPredictor:
         return answer
 
 
-def open_predictor(target: str, *, model_name: str = schema.MODEL_NAME) -> TFServingPredictor:
+def open_predictor(
+    target: str,
+    *,
+    model_name: str = schema.MODEL_NAME,
+    label: str = "",
+    credentials: grpc.ChannelCredentials | None = None,
+) -> TFServingPredictor:
     """Opens the link to a model server.
 
     Args:
         target: host:port of its gRPC API, such as "localhost:8500".
         model_name: the name that the model is served under.
+        label: of the version that is asked; the newest if empty.
+        credentials: for TLS; None for a plain link.
 
     Raises:
         ConfigError: the target has no port.
@@ -184,7 +227,7 @@ def open_predictor(target: str, *, model_name: str = schema.MODEL_NAME) -> TFSer
     host, _, port = target.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ConfigError(f"A model server is named as host:port, such as localhost:8500. Received: {target!r}")
-    return TFServingPredictor(target, model_name=model_name)
+    return TFServingPredictor(target, model_name=model_name, label=label, credentials=credentials)
 
 
 def to_tensor(values: NDArray[Any]) -> wire_pb2.TensorProto:

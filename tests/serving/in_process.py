@@ -7,9 +7,9 @@ import numpy as np
 
 from deepfake_tf.detector import Detector
 from deepfake_tf.schema import Limits
-from serving.gateway import Gateway
+from serving.gateway import Gateway, GatewayLimits
+from serving.listening import make_server, private_socket
 from serving.protos.deepfake.v1 import detection_pb2_grpc
-from serving.server import make_server
 from tests import servables
 
 
@@ -38,12 +38,13 @@ class StubPredictor:
 class GatewayThread:
     """Runs a gateway until it is closed."""
 
-    def __init__(self, predictor, pool, folder, *, limits=None, deadline_sec=60.0, max_calls=8):
-        self.folder = folder
-        self._limits = {"max_calls": max_calls}
+    def __init__(self, predictor, pool, folder, *, limits=None, interceptors=(), **gateway_limits):
         self._gateway = Gateway(
-            Detector(predictor, limits or Limits(), pool), folder=folder, deadline_sec=deadline_sec, num_threads=4
+            Detector(predictor, limits or Limits(), pool),
+            limits=GatewayLimits(**{"max_calls": 8, "deadline_sec": 60.0, **gateway_limits}),
+            folder=folder,
         )
+        self.folder, self._interceptors = folder, interceptors
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
@@ -51,14 +52,20 @@ class GatewayThread:
 
     async def _run(self):
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server, port = make_server("127.0.0.1:0", **self._limits)
+        server, port = make_server("127.0.0.1:0", max_open_calls=64, interceptors=self._interceptors)
         detection_pb2_grpc.add_DetectionServiceServicer_to_server(self._gateway, server)
-        await server.start()
-        self.target = f"127.0.0.1:{port}"
-        self._started.set()
-        await self._stop.wait()
-        await server.stop(5)
+        with private_socket(server) as self.socket_target:
+            await server.start()
+            self.target = f"127.0.0.1:{port}"
+            self._started.set()
+            await self._stop.wait()
+            await self._gateway.drain(5)
+            await server.stop(5)
         self._gateway.close()
+
+    @property
+    def is_stopping(self):
+        return self._gateway.is_stopping
 
     def close(self):
         self._loop.call_soon_threadsafe(self._stop.set)

@@ -146,7 +146,7 @@ def test_when_told_to_stop_running_calls_end_with_their_verdict(model_server, tm
     assert stopped
     assert events[-1].verdict.HasField("score")
     code, log = process.stop()
-    assert (code, "code=OK" in log) == (0, True), log
+    assert (code, '"code": "OK"' in log) == (0, True), log
 
 
 @pytest.mark.parametrize(
