@@ -55,7 +55,7 @@ class Detector:
         """Opens a model.
 
         Args:
-            target: a servable's folder, such as "servables/detector", or host:port of a model server.
+            target: a servable's folder, such as "servables/detector", a .tflite file, or host:port of a model server.
             limits: on what one video may cost.
             pool: worker processes that turn videos into clips.
 
@@ -165,19 +165,21 @@ def open_predictor(target: str | Path) -> Predictor:
     """Opens the model that a target names.
 
     Args:
-        target: a folder on disk, or host:port.
+        target: a folder or a .tflite file on disk, or host:port.
 
     Raises:
         ConfigError: it is neither.
     """
     if Path(target).is_dir():
         name = "saved_model"
+    elif Path(target).is_file() and Path(target).suffix == ".tflite":
+        name = "litert"
     elif isinstance(target, str) and target.rpartition(":")[2].isdigit():
         name = "tf_serving"
     else:
         raise ConfigError(
-            "A model is named by its folder, such as servables/detector, or by host:port of a model server. "
-            f"Received: {str(target)!r}"
+            "A model is named by its folder, such as servables/detector, by a .tflite file, or by host:port of a model "
+            f"server. Received: {str(target)!r}"
         )
     opened: Predictor = plugins.load("predictors", name).open_predictor(target)
     return opened

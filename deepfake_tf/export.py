@@ -62,8 +62,8 @@ def export_servable(
         ServableError: the exported model does not give the trained model's logits.
     """
     model, run = runs.load_run(run_dir)
-    spec = _spec_of_run(run, run_dir, Path(base_path).resolve().name)
-    source = {"spec": _without_version(spec), "weights_sha256": _weights_sha256(model)}
+    spec = spec_of_run(run, run_dir, Path(base_path).resolve().name)
+    source = {"spec": _without_version(spec), "weights_sha256": weights_sha256(model)}
     existing = _newest_if_made_from(Path(base_path), source)
     if existing and version in (None, int(existing.name)):
         return existing
@@ -160,6 +160,8 @@ def _write(model: keras.Model, spec: ServableSpec, folder: Path) -> None:
     request = tf.TensorSpec([None], tf.int32, schema.INPUT_SPEC_REQUEST)
     text = spec.to_text()
 
+    # A function of the graph, which both signatures call: each would trace the whole network twice over by itself.
+    @tf.function(input_signature=[pixel_clips, mask], autograph=False)
     def judge(clips: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
         clips = tf.ensure_shape(clips, [None, num_frames, size, size, 3])
         mask = tf.ensure_shape(mask, [None, num_frames])
@@ -170,25 +172,28 @@ def _write(model: keras.Model, spec: ServableSpec, folder: Path) -> None:
     def judge_jpeg(clips: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
         return judge(_decode(clips, size), mask)
 
+    def judge_pixels(clips: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+        return judge(clips, mask)
+
     def say_spec(request: tf.Tensor) -> dict[str, tf.Tensor]:
         return {schema.OUTPUT_SPEC: tf.fill(tf.shape(request), tf.constant(text))}
 
-    _leave_cudnn(model)
+    leave_cudnn(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(schema.SIGNATURE_JPEG, judge_jpeg, [jpeg_clips, mask])
-    archive.add_endpoint(schema.SIGNATURE_PIXELS, judge, [pixel_clips, mask])
+    archive.add_endpoint(schema.SIGNATURE_PIXELS, judge_pixels, [pixel_clips, mask])
     archive.add_endpoint(schema.SIGNATURE_SPEC, say_spec, [request])
     archive.write_out(str(folder), verbose=False)
     (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
     _write_warmup(spec, folder / WARMUP_FILE)
 
 
-def _leave_cudnn(model: keras.Model) -> None:
+def leave_cudnn(model: keras.Model) -> None:
     """Makes recurrent layers run everywhere; what was trained on cuDNN has the same weights without it."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            _leave_cudnn(layer)
+            leave_cudnn(layer)
         for one in (layer, getattr(layer, "forward_layer", None), getattr(layer, "backward_layer", None)):
             if one is not None and hasattr(one, "use_cudnn"):
                 one.use_cudnn = False
@@ -301,7 +306,17 @@ def _check_ops(folder: Path) -> None:
 # Sources -----------------------------------------------------------------------------------------------
 
 
-def _spec_of_run(run: Mapping[str, Any], run_dir: Path | str, model_name: str) -> ServableSpec:
+def spec_of_run(run: Mapping[str, Any], run_dir: Path | str, model_name: str) -> ServableSpec:
+    """Returns what an exported model says of itself.
+
+    Args:
+        run: what its run.json holds.
+        run_dir: the folder of the run, which may hold a calibration.
+        model_name: name that it is served under.
+
+    Raises:
+        DataError: run.json does not hold what an export needs.
+    """
     try:
         clip_spec = ClipSpec.from_json(run["data"]["clip_spec"])
         fingerprint = str(run["data"]["fingerprint"])
@@ -324,7 +339,8 @@ def _without_version(spec: ServableSpec) -> dict[str, Any]:
     return {name: value for name, value in json.loads(spec.to_text()).items() if name != "model_version"}
 
 
-def _weights_sha256(model: keras.Model) -> str:
+def weights_sha256(model: keras.Model) -> str:
+    """Returns a hash that is equal for equal weights, whatever the layers are called."""
     digest = hashlib.sha256()
     # Without names, which Keras numbers anew in each process, and without the state of random generators.
     for variable in model.weights:

@@ -21,8 +21,9 @@ def build_parser() -> command.Parser:
         "Judges videos, or the video files of a folder, and prints the verdicts: of one video with each face and clip, "
         "of several a line each. With --csv what was stopped goes on with the videos that are missing in the file."
     )
-    parser.add_argument("servable", help="folder of a servable, or host:port of a model server")
-    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file, or a folder of them")
+    parser.add_argument("servable", help="folder of a servable, .tflite file, or host:port; left out with --litert")
+    parser.add_argument("videos", type=Path, nargs="*", metavar="VIDEO", help="a video file, or a folder of them")
+    parser.add_argument("--litert", metavar="FILE", help="judge with a .tflite file of pipelines.litert, on LiteRT")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each video")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table; videos that are in it are left out")
     parser.add_argument("--details", action="store_true", help="print each face and clip, of several videos too")
@@ -31,7 +32,7 @@ def build_parser() -> command.Parser:
 
 
 def work(arguments: argparse.Namespace) -> int:
-    paths = find_files(arguments.videos)
+    servable, paths = _sort_out(arguments)
     from rich.console import Console
     from rich.progress import track
 
@@ -43,8 +44,8 @@ def work(arguments: argparse.Namespace) -> int:
     shows_lines = len(paths) > 1 and not (arguments.json or arguments.details)
     num_judged = 0
     with WorkerPool(arguments.workers) as pool:
-        with err.status(f"loading {arguments.servable}"):
-            detector = Detector.load(arguments.servable, pool=pool)
+        with err.status(f"loading {servable}"):
+            detector = Detector.load(servable, pool=pool)
         table = VerdictTable(arguments.csv, detector.predictor.spec().fingerprint()) if arguments.csv else None
         done = table.answers if table else {}
         answers = Counter(done[str(path)] for path in paths if str(path) in done)
@@ -72,6 +73,15 @@ def work(arguments: argparse.Namespace) -> int:
     sys.stderr.write(f"{len(paths)} videos: {counts}\n" if len(paths) > 1 else "")
     sys.stderr.write(f"The table is {arguments.csv}\n" if arguments.csv else "")
     return command.DONE
+
+
+def _sort_out(arguments: argparse.Namespace) -> tuple[str, list[Path]]:
+    """Returns the servable and the videos: with --litert what stands first is a video, as all that follow."""
+    if arguments.litert:
+        return arguments.litert, find_files([Path(arguments.servable), *arguments.videos])
+    if not arguments.videos:
+        raise ConfigError("Which videos? Name one or more, or folders of them, after the servable.")
+    return arguments.servable, find_files(arguments.videos)
 
 
 def text_of(path: Path, made: "Verdict", as_json: bool) -> str:

@@ -1,6 +1,6 @@
 """Predictors: clips in, logits out. A predictor is a file here, and `open_predictor(target)` opens it.
 
-`saved_model` runs a servable in this process, `tf_serving` asks a TensorFlow Serving server.
+`saved_model` runs a servable in this process, `litert` a .tflite file, `tf_serving` asks a TensorFlow Serving server.
 """
 
 from collections.abc import Sequence
