@@ -39,7 +39,7 @@ class Answers:
     def __init__(self):
         self.failures, self.requests, self.lock = [], [], threading.Lock()
         self.spec = servables.SPEC.to_text()
-        self.version = 4
+        self.version, self.older = 4, {}
 
     def __call__(self, request, context):
         with self.lock:
@@ -48,9 +48,10 @@ class Answers:
         if failure is not None:
             context.abort(failure, "as told")
         response = wire_pb2.PredictResponse()
-        response.model_spec.version.value = self.version
+        response.model_spec.version.value = request.model_spec.version.value or self.version
         if request.model_spec.signature_name == "spec":
-            response.outputs["spec"].CopyFrom(tf_serving.to_tensor(np.asarray([self.spec.encode()], object)))
+            spec = self.older.get(request.model_spec.version.value, self.spec)
+            response.outputs["spec"].CopyFrom(tf_serving.to_tensor(np.asarray([spec.encode()], object)))
         else:
             shape = request.inputs["clips"].tensor_shape
             response.outputs["logit"].dtype = wire_pb2.DT_FLOAT
@@ -58,16 +59,27 @@ class Answers:
             response.outputs["logit"].float_val.append(0.5)
         return response
 
+    def status(self, request, context):
+        """Says which versions are there."""
+        response = wire_pb2.GetModelStatusResponse()
+        for version in (self.version, *self.older):
+            response.model_version_status.add(version=version, state=wire_pb2.ModelVersionStatus.AVAILABLE)
+        return response
+
 
 @pytest.fixture(scope="module")
 def server():
     answers = Answers()
+    status = grpc.unary_unary_rpc_method_handler(
+        answers.status, wire_pb2.GetModelStatusRequest.FromString, wire_pb2.GetModelStatusResponse.SerializeToString
+    )
     method = grpc.unary_unary_rpc_method_handler(
         answers, wire_pb2.PredictRequest.FromString, wire_pb2.PredictResponse.SerializeToString
     )
     handler = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": method})
     made = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)])
-    made.add_generic_rpc_handlers([handler])
+    states = grpc.method_handlers_generic_handler("tensorflow.serving.ModelService", {"GetModelStatus": status})
+    made.add_generic_rpc_handlers([handler, states])
     answers.target = f"127.0.0.1:{made.add_insecure_port('127.0.0.1:0')}"
     made.start()
     yield answers
@@ -76,7 +88,7 @@ def server():
 
 @pytest.fixture
 def answers(server):
-    server.failures, server.requests, server.version = [], [], 4
+    server.failures, server.requests, server.version, server.older = [], [], 4, {}
     server.spec = servables.SPEC.to_text()
     return server
 
@@ -158,6 +170,29 @@ def test_a_spec_of_another_format_is_refused(answers, predictor):
     answers.spec = json.dumps({**json.loads(answers.spec), "format_version": 99})
     with pytest.raises(ServableError, match="format version 99"):
         predictor.spec()
+
+
+def test_where_the_newest_is_not_understood_the_newest_that_is_judges(answers, predictor):
+    known, unknown = answers.spec, json.dumps({**json.loads(answers.spec), "format_version": 99})
+    answers.spec, answers.older = unknown, {1: known, 2: known, 3: unknown}
+    spec = predictor.spec()
+    assert spec.model_version == 2
+    predictor.predict(*large_clips(30), spec=spec)
+    assert answers.requests[-1].model_spec.version.value == 2
+    # A label says which one is wanted: no other will do.
+    labelled = tf_serving.open_predictor(answers.target, label="stable")
+    with pytest.raises(ServableError, match="format version 99"):
+        labelled.spec()
+    labelled.close()
+
+
+def test_a_label_is_asked_for_the_spec_and_the_version_for_the_rest(answers):
+    labelled = tf_serving.open_predictor(answers.target, label="canary")
+    labelled.predict(*large_clips(30), spec=labelled.spec())
+    labelled.close()
+    spec_request, request = answers.requests
+    assert spec_request.model_spec.version_label == "canary"
+    assert (request.model_spec.version_label, request.model_spec.version.value) == ("", 4)
 
 
 @pytest.mark.parametrize("target", ["", "localhost", "localhost:", ":8500", "localhost:x", "localhost:70000"])

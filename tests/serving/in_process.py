@@ -38,13 +38,13 @@ class StubPredictor:
 class GatewayThread:
     """Runs a gateway until it is closed."""
 
-    def __init__(self, predictor, pool, folder, *, limits=None, interceptors=(), **gateway_limits):
+    def __init__(self, predictor, pool, folder=None, *, limits=None, server_options=None, **gateway_limits):
         self._gateway = Gateway(
             Detector(predictor, limits or Limits(), pool),
             limits=GatewayLimits(**{"max_calls": 8, "deadline_sec": 60.0, **gateway_limits}),
             folder=folder,
         )
-        self.folder, self._interceptors = folder, interceptors
+        self.folder, self._server_options = folder, server_options or {}
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
@@ -52,7 +52,7 @@ class GatewayThread:
 
     async def _run(self):
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server, port = make_server("127.0.0.1:0", max_open_calls=64, interceptors=self._interceptors)
+        server, port = make_server("127.0.0.1:0", max_open_calls=64, **self._server_options)
         detection_pb2_grpc.add_DetectionServiceServicer_to_server(self._gateway, server)
         with private_socket(server) as self.socket_target:
             await server.start()
