@@ -1,7 +1,8 @@
 """Worker processes with limits: what a hostile video does to one of them costs that video and nothing else.
 
 A worker is a fresh Python process that runs one task after another. It is killed at the task's time limit, cannot
-allocate more than its memory limit, and is replaced when it dies; one that died while it was idle costs no task.
+allocate more than its memory limit, and is replaced when it dies; one that died while it was idle costs no task, and
+one that somebody else killed costs none the first time.
 """
 
 import functools
@@ -134,6 +135,10 @@ class WorkerPool:
         self.close()
 
 
+class _KilledByOthersError(WorkerCrashError):
+    """A worker got a SIGKILL that it was not sent from here."""
+
+
 class _Seat:
     """One place in the pool: a thread that hands tasks to its process and watches over it."""
 
@@ -164,12 +169,22 @@ class _Seat:
             job.future.set_running_or_notify_cancel()
 
     def _work(self, job: _Job) -> Any:
+        try:
+            return self._try(job)
+        except _KilledByOthersError:
+            # Whoever did it, the system or an operator: as far as can be told, it was not the task's doing.
+            return self._try(job)
+
+    def _try(self, job: _Job) -> Any:
         message = pickle.dumps((job.function, job.args, job.on_progress is not None, job.limits))
         try:
             worker = self._hand_over(message)
             kind, value = self._watch(worker, job)
         except (EOFError, OSError) as error:
-            raise WorkerCrashError(f"The worker process died: {self._dismiss() or error}.") from error
+            dead, how = self._worker, self._dismiss()
+            by_others = how == "signal SIGKILL" and dead is not None and not dead.is_killed
+            kind = _KilledByOthersError if by_others else WorkerCrashError
+            raise kind(f"The worker process died: {how or error}.") from error
         except BaseException:
             # It may still be at the task, or about to answer: the next task needs one that is idle.
             self._dismiss()
@@ -227,6 +242,7 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
             )
         self.connection = Connection(ours.detach())
+        self.is_killed = False
         self.send(pickle.dumps(initializer))
         if not self.connection.poll(_START_LIMIT_SEC):
             self.end()
@@ -268,7 +284,7 @@ class _Worker:
     @contextmanager
     def killed_after(self, seconds: float) -> Iterator[None]:
         """Kills the process if this takes longer: a message that never ends would hold its reader for ever."""
-        alarm = threading.Timer(seconds, self._process.kill)
+        alarm = threading.Timer(seconds, self._kill)
         alarm.daemon = True
         alarm.start()
         try:
@@ -283,9 +299,13 @@ class _Worker:
             # One that is dying by itself may tell more by its exit code than the kill would.
             self._process.wait(0.2)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
         code = self._process.wait()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def _kill(self) -> None:
+        self.is_killed = True
+        self._process.kill()
 
 
 def run_worker(descriptor: int) -> None:

@@ -188,6 +188,25 @@ def test_a_worker_that_died_while_it_was_idle_costs_no_task(pool):
     assert future.result() == 3
 
 
+def kill_own_worker(folder, times):
+    """Sends its process a SIGKILL as somebody else might, as often as told."""
+    tries = len(list(folder.iterdir()))
+    (folder / str(tries)).touch()
+    if tries < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tries
+
+
+def test_a_worker_that_others_kill_costs_no_task_the_first_time(pool, tmp_path):
+    (tmp_path / "once").mkdir()
+    assert pool.submit(kill_own_worker, tmp_path / "once", 1).result() == 1
+    (tmp_path / "always").mkdir()
+    with pytest.raises(WorkerCrashError, match="SIGKILL"):
+        pool.submit(kill_own_worker, tmp_path / "always", 9).result()
+    assert len(list((tmp_path / "always").iterdir())) == 2
+    assert pool.submit(add, 1, 1).result() == 2
+
+
 def test_a_task_that_kills_its_worker_is_not_given_to_another(tmp_path):
     log = tmp_path / "log"
     with WorkerPool(1, initializer=Append(log)) as pool:
