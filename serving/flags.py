@@ -47,6 +47,8 @@ def _add_ports(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--tls-key", type=Path, help="its private key (PEM)")
     group.add_argument("--tls-client-ca", type=Path, help="CA of the callers (PEM): they must show a certificate")
     group.add_argument("--metrics-port", type=int, help="counts for Prometheus, over plain HTTP")
+    group.add_argument("--web-port", type=int, help="the web page and REST, with the same tokens and certificates")
+    group.add_argument("--web-names", nargs="+", metavar="NAME", help="host names of the page besides localhost")
 
 
 def _add_limits(group: "argparse._ArgumentGroup") -> None:
@@ -71,7 +73,7 @@ def check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if not 0 < value < math.inf:
             raise ConfigError(f"{_flag(name)} must be above 0. Received: {value}")
-    for name in ("port", "metrics_port"):
+    for name in ("port", "metrics_port", "web_port"):
         value = getattr(arguments, name)
         if value is not None and not 0 <= value < 65536:
             raise ConfigError(f"{_flag(name)} must lie between 0 and 65535. Received: {value}")

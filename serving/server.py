@@ -108,7 +108,12 @@ async def _run(
     detection_pb2_grpc.add_DetectionServiceServicer_to_server(gateway, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     _add_reflection(server)
-    with _metrics_served(arguments, monitoring):
+    async with contextlib.AsyncExitStack() as beside:
+        if arguments.web_port is not None:
+            from serving.web.serve import served
+
+            await beside.enter_async_context(served(arguments, server))
+        beside.enter_context(_metrics_served(arguments, monitoring))
         await server.start()
         watch = asyncio.create_task(models.watch(health, detector.predictor, canary, monitoring))
         at = f"{arguments.host}:{port}, model {arguments.model_name} at {arguments.predictor}"

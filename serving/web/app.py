@@ -26,6 +26,8 @@ PAGE_TYPES = {
 }
 IDLE_SEC = 30.0
 """How long a connection may be open without a request."""
+# A request ends with its call of the gateway, which is stopped first.
+_LAST_ANSWERS_SEC = 5.0
 
 
 def make_app(channel: grpc.aio.Channel, *, limits: Limits, names: Collection[str] = ()) -> web.Application:
@@ -52,16 +54,15 @@ def make_app(channel: grpc.aio.Channel, *, limits: Limits, names: Collection[str
 class WebServer:
     """Serves the page and REST until it is stopped."""
 
-    def __init__(self, target: str, *, limits: Limits, names: Collection[str] = (), drain_sec: float = 30.0) -> None:
+    def __init__(self, target: str, *, limits: Limits, names: Collection[str] = ()) -> None:
         """Notes what to serve; nothing runs yet.
 
         Args:
             target: the gateway's address for gRPC.
             limits: what the gateway takes.
             names: host names besides localhost under which it may be called.
-            drain_sec: how long running requests have when it is stopped.
         """
-        self._target, self._limits, self._names, self._drain_sec = target, limits, names, drain_sec
+        self._target, self._limits, self._names = target, limits, names
 
     async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Begins to listen.
@@ -88,7 +89,7 @@ class WebServer:
             keepalive_timeout=IDLE_SEC,
             read_bufsize=CHUNK_BYTES,
             auto_decompress=False,
-            shutdown_timeout=self._drain_sec,
+            shutdown_timeout=_LAST_ANSWERS_SEC,
         )
         await self._runner.setup()
         try:
@@ -99,7 +100,7 @@ class WebServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Takes no more connections, lets running requests end, and cancels those that do not."""
+        """Takes no more connections, and cancels the requests that do not end at once."""
         await self._runner.cleanup()
         await self._channel.close()
 

@@ -50,8 +50,14 @@ export async function cutFaces(cuts, url, signal) {
 function draw(canvas, video, face) {
   const { leftPx, topPx, rightPx, bottomPx } = face;
   const side = ROOM * Math.max(rightPx - leftPx, bottomPx - topPx);
-  const [x, y] = [(leftPx + rightPx - side) / 2, (topPx + bottomPx - side) / 2];
+  const x = within((leftPx + rightPx - side) / 2, video.videoWidth - side);
+  const y = within((topPx + bottomPx - side) / 2, video.videoHeight - side);
   canvas.getContext("2d").drawImage(video, x, y, side, side, 0, 0, SIZE_PX, SIZE_PX);
+}
+
+// Moves a cut so that it lies in the picture, if it is no larger than that.
+function within(begin, most) {
+  return most < 0 ? begin : Math.min(Math.max(begin, 0), most);
 }
 
 function happens(video, name, signal) {

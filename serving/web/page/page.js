@@ -17,7 +17,7 @@ function start(chosen) {
   file = chosen;
   stop();
   if (file.size > maxBytes) {
-    fail(new Trouble("INVALID_ARGUMENT", `It has ${bytes(file.size)}, and the gateway takes ${bytes(maxBytes)}.`));
+    fail(new Trouble("INVALID_ARGUMENT", `It is larger than ${bytes(maxBytes)}, the most that this gateway takes.`));
     return;
   }
   show("working");
@@ -50,13 +50,15 @@ function finish(verdict) {
 
 function fail(error) {
   running = null;
+  document.title = `${troubleTitle(error.code)} - ${TITLE}`;
   const needsToken = error.code === "UNAUTHENTICATED";
   show(needsToken ? "token-form" : "trouble", needsToken && token ? "trouble" : "");
   byId("trouble-title").textContent = troubleTitle(error.code);
   byId("trouble-text").textContent = error.message;
   const wait = error.retryAfterSec;
   byId("trouble-detail").textContent = wait ? `Try again in ${wait === 1 ? "a second" : `${wait} seconds`}.` : "";
-  byId("again").hidden = needsToken;
+  // The same file would be refused again.
+  byId("again").hidden = needsToken || error.code === "INVALID_ARGUMENT";
   byId(needsToken ? "token" : "trouble-title").focus();
 }
 

@@ -18,7 +18,7 @@ export function drawScale(verdict, width) {
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": label },
     svg("rect", { class: "grid", x: x(0), y: TOP, width: x(1) - x(0), height: BAR, rx: 3, fill: "none" }));
   if (band > 0) drawing.append(svg("rect", { class: "band", x: x(low), y: TOP, width: x(high) - x(low), height: BAR }));
-  const under = band > 0 ? `threshold ${score(threshold)}, too near it: ±${score(band)}` : `threshold ${score(threshold)}`;
+  const under = band > 0 ? `threshold ${score(threshold)}, cannot tell within ${score(band)}` : `threshold ${score(threshold)}`;
   drawing.append(
     svg("line", { class: "threshold", x1: x(threshold), x2: x(threshold), y1: TOP - 4, y2: TOP + BAR + 8 }),
     text(under, x(threshold), TOP + BAR + 22, width, "faint"),

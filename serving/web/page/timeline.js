@@ -5,7 +5,7 @@ import { score, seconds } from "./words.js";
 
 const HEIGHT = 220;
 const LEFT = 34;
-const RIGHT = 10;
+const RIGHT = 18;
 const TOP = 14;
 const BOTTOM = 30;
 const STEPS_SEC = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
@@ -61,14 +61,12 @@ function background(verdict, lengthSec, width, { x, y }) {
       svg("text", { class: "faint", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, String(value)));
   }
   const step = STEPS_SEC.find((one) => lengthSec / one <= width / 90) ?? 7200;
-  for (let sec = 0; sec <= lengthSec * 1.0001; sec += step) {
+  for (let sec = 0; x(sec) <= width - RIGHT; sec += step) {
     const label = `${Number(sec.toFixed(1))} s`;
     found.push(svg("line", { class: "axis", x1: x(sec), x2: x(sec), y1: y(0), y2: y(0) + 5 }),
-      svg("text", { class: "faint", x: x(sec), y: HEIGHT - 8, "text-anchor": sec === 0 ? "start" : sec + step > lengthSec ? "end" : "middle" }, label));
+      svg("text", { class: "faint", x: x(sec), y: HEIGHT - 8, "text-anchor": sec === 0 ? "start" : "middle" }, label));
   }
-  const above = threshold < 0.9 ? y(threshold) - 6 : y(threshold) + 16;
-  found.push(svg("line", { class: "threshold", x1: x(0), x2: x(lengthSec), y1: y(threshold), y2: y(threshold) }),
-    svg("text", { class: "faint", x: x(lengthSec), y: above, "text-anchor": "end" }, `threshold ${score(threshold)}`));
+  found.push(svg("line", { class: "threshold", x1: x(0), x2: x(lengthSec), y1: y(threshold), y2: y(threshold) }));
   return found;
 }
 
@@ -87,10 +85,15 @@ function trackLine(track, { x, y }) {
 }
 
 function legend(verdict) {
-  return html("ul", { class: "legend" }, ...verdict.tracks.map((track) => {
-    const picture = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: trackClass(track.id) }, mark(track.id, 8, 8, 6));
-    return html("li", {}, picture, `Face ${track.id + 1}: ${score(track.score)}`);
-  }));
+  const entry = (text, kind, ...shapes) => html("li", {},
+    svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: kind }, ...shapes), text);
+  const line = svg("line", { class: "threshold", x1: 0, x2: 16, y1: 8, y2: 8 });
+  const area = svg("rect", { class: "band", width: 16, height: 16 });
+  return html("ul", { class: "legend" },
+    ...verdict.tracks.map((track) =>
+      entry(`Face ${track.id + 1}: ${score(track.score)}`, trackClass(track.id), mark(track.id, 8, 8, 6))),
+    entry(`Threshold: ${score(verdict.threshold)}`, "", line),
+    ...(verdict.band > 0 ? [entry("Cannot tell", "", area)] : []));
 }
 
 function summary(verdict) {

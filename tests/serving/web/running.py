@@ -116,7 +116,7 @@ class WebThread:
         detection_pb2_grpc.add_DetectionServiceServicer_to_server(self.gateway, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.gateway, server)
         await server.start()
-        web = WebServer(self._target or f"127.0.0.1:{port}", limits=self._limits, names=self._names, drain_sec=5)
+        web = WebServer(self._target or f"127.0.0.1:{port}", limits=self._limits, names=self._names)
         self.port = await web.start("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self.port}"
         self._started.set()
