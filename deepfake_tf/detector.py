@@ -131,6 +131,16 @@ class Detector:
             finally:
                 threads.shutdown(cancel_futures=True)
 
+    def logits(
+        self, clips: Sequence[Clip], spec: ServableSpec, *, deadline_sec: float = math.inf
+    ) -> NDArray[np.float32]:
+        """Returns the logit of each clip, float32 [N], by the model that said `spec`.
+
+        Raises:
+            PredictorError: the model does not answer.
+        """
+        return self._predict(clips, spec, lambda stage, share: None, time.monotonic() + deadline_sec)
+
     def close(self) -> None:
         """Lets go of the model; the pool stays the caller's."""
         self.predictor.close()

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 from google.protobuf import json_format
@@ -18,6 +19,7 @@ from deepfake_tf.judging.verdict import Verdict
 from deepfake_tf.predictors import Predictor
 from deepfake_tf.workers import WorkerPool
 from serving.call_record import CallRecord
+from serving.live import Live
 from serving.protos.deepfake.v1 import detection_pb2
 from serving.upload import Upload
 
@@ -81,6 +83,11 @@ class Analysis:
         timing_ms = {UPLOAD_STAGE: record.upload_sec * 1000, **verdict.timing_ms}
         record.verdict = replace(verdict, reason=upload.without_path(verdict.reason), timing_ms=timing_ms)
         return record.verdict
+
+    def live(self, request_id: str, folder: Path | None) -> Live:
+        """Returns an empty live stream."""
+        predictor = self._predictor_for(request_id)
+        return Live(replace(self._detector, predictor=predictor), request_id=request_id, folder=folder)
 
     def close(self) -> None:
         """Lets go of the threads."""

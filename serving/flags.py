@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from serving.gateway import GatewayLimits
 
 _ABOVE_ZERO = (
-    *("workers", "max_calls", "max_jobs", "max_stored_bytes", "max_bytes", "max_duration_sec", "max_pixels"),
-    *("time_limit_sec", "upload_sec", "deadline_sec"),
+    *(
+        "workers",
+        "max_calls",
+        "max_jobs",
+        "max_live",
+        "max_stored_bytes",
+        "max_bytes",
+        "max_duration_sec",
+        "max_pixels",
+    ),
+    *("time_limit_sec", "upload_sec", "live_sec", "deadline_sec"),
 )
 
 
@@ -56,12 +65,14 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--workers", type=int, default=2, help="processes that turn videos into clips")
     group.add_argument("--max-calls", type=int, default=32, help="videos whose callers wait; more are told to retry")
     group.add_argument("--max-jobs", type=int, default=256, help="jobs that are known, ended ones among them")
+    group.add_argument("--max-live", type=int, default=4, help="live streams")
     group.add_argument("--max-stored-bytes", type=int, default=4 * 1024**3, help="of all uploads together")
     group.add_argument("--max-bytes", type=int, default=512 * 1024**2, help="of an upload")
     group.add_argument("--max-duration-sec", type=float, default=limits.max_duration_sec, help="of a video")
     group.add_argument("--max-pixels", type=int, default=limits.max_pixels, help="of a frame")
     group.add_argument("--time-limit-sec", type=float, default=300.0, help="for turning one video into clips")
     group.add_argument("--upload-sec", type=float, default=300.0, help="for an upload")
+    group.add_argument("--live-sec", type=float, default=3600.0, help="for a live stream")
     group.add_argument("--deadline-sec", type=float, default=900.0, help="for a whole call, upload included")
     group.add_argument("--drain-sec", type=float, default=30.0, help="for calls and jobs when told to stop")
     group.add_argument("--upload-dir", type=Path, help="file system that uploads lie on while they are worked on")
@@ -103,8 +114,10 @@ def gateway_limits(arguments: argparse.Namespace) -> "GatewayLimits":
     return GatewayLimits(
         max_calls=arguments.max_calls,
         max_jobs=arguments.max_jobs,
+        max_live=arguments.max_live,
         max_stored_bytes=arguments.max_stored_bytes,
         upload_sec=arguments.upload_sec,
+        live_sec=arguments.live_sec,
         deadline_sec=arguments.deadline_sec,
     )
 

@@ -24,11 +24,12 @@ from deepfake_tf.predictors import Predictor
 from serving import jobs, status
 from serving.analysis import Analysis, Tell, to_message
 from serving.call_record import CallRecord
-from serving.capacity import Capacity
+from serving.capacity import Capacity, Place
 from serving.jobs import Jobs
+from serving.live import Live
 from serving.monitoring import Monitoring
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
-from serving.upload import Upload, read_options, readable, receive
+from serving.upload import Upload, checked_id, read_options, readable, receive
 
 # What is left of the caller's deadline when ours ends, so that the caller still hears why.
 DEADLINE_MARGIN_SEC = 0.2
@@ -41,15 +42,19 @@ class GatewayLimits:
     Attributes:
         max_calls: videos whose callers wait for them.
         max_jobs: jobs that are known, those that have ended among them.
+        max_live: live streams.
         max_stored_bytes: of all uploads together.
         upload_sec: how long an upload may take.
+        live_sec: how long a live stream may go on.
         deadline_sec: how long a call, or the work on a job, may take.
     """
 
     max_calls: int = 32
     max_jobs: int = 256
+    max_live: int = 4
     max_stored_bytes: int = 4 * 1024**3
     upload_sec: float = 300.0
+    live_sec: float = 3600.0
     deadline_sec: float = 900.0
 
 
@@ -83,7 +88,8 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         self._folder = folder
         self._monitoring = monitoring or Monitoring()
         self._capacity = Capacity(
-            places={"call": limits.max_calls, "job": limits.max_jobs}, max_bytes=limits.max_stored_bytes
+            places={"call": limits.max_calls, "job": limits.max_jobs, "live": limits.max_live},
+            max_bytes=limits.max_stored_bytes,
         )
         self._analysis = Analysis(detector, num_threads=limits.max_calls + num_workers, predictor_for=predictor_for)
         self._jobs = Jobs(max_jobs=limits.max_jobs, num_at_a_time=num_workers)
@@ -149,6 +155,24 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         async with self._answering("CancelJob", context):
             return await self._jobs.cancel(request.job_id, owner=caller_of(context))
 
+    # What is being filmed ---------------------------------------------------------------------------------------------
+
+    async def AnalyzeLive(
+        self, request_iterator: AsyncIterator[detection_pb2.AnalyzeLiveRequest], context: grpc.aio.ServicerContext
+    ) -> None:
+        """Judges a stream as it comes. What comes faster than it is judged waits at the sender."""
+        async with self._answering("AnalyzeLive", context, limit_sec=self._limits.live_sec) as (record, _):
+            requests = readable(request_iterator)
+            options = await read_options(requests)
+            record.request_id = checked_id(options.request_id)
+            with self._enter("live"):
+                live = self._analysis.live(record.request_id, self._folder)
+                async for request in requests:
+                    record.num_bytes += request.ByteSize()
+                    self._require_running()
+                    await _write_live(context, live, await live.take(request), record)
+                await _write_live(context, live, await live.rest(), record)
+
     # Its end ----------------------------------------------------------------------------------------------------------
 
     async def drain(self, seconds: float) -> None:
@@ -164,12 +188,12 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
 
     @contextlib.asynccontextmanager
     async def _answering(
-        self, method: str, context: grpc.aio.ServicerContext
+        self, method: str, context: grpc.aio.ServicerContext, *, limit_sec: float | None = None
     ) -> AsyncIterator[tuple[CallRecord, float]]:
         """Holds a call's deadline, turns its errors into statuses and notes its end."""
         record = CallRecord(method, self._monitoring.count)
         left = context.time_remaining()
-        most = self._limits.deadline_sec
+        most = limit_sec or self._limits.deadline_sec
         limit = most if left is None else min(most, left - DEADLINE_MARGIN_SEC)
         try:
             async with asyncio.timeout(limit):
@@ -187,14 +211,21 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
     def _watch(self) -> None:
         watch, capacity = self._monitoring.watch, self._capacity
         watch("videos_waited_for", "Videos whose callers wait.", lambda: capacity.num_taken("call"))
+        watch("live_streams", "Live streams.", lambda: capacity.num_taken("live"))
         watch("jobs_unfinished", "Jobs that are queued or running.", lambda: self._jobs.num_unfinished)
         watch("jobs_running", "Jobs that are being judged.", lambda: self._jobs.num_running)
         watch("stored_bytes", "Of all uploads, there or announced.", lambda: capacity.num_bytes)
 
-    def _open_upload(self, kind: str, options: detection_pb2.AnalyzeOptions, record: CallRecord) -> Upload:
+    def _enter(self, kind: str) -> Place:
+        self._require_running()
+        return self._capacity.enter(kind)
+
+    def _require_running(self) -> None:
         if self.is_stopping:
             raise GatewayStoppingError("This gateway is being stopped. Try again: another one may answer.")
-        place = self._capacity.enter(kind)
+
+    def _open_upload(self, kind: str, options: detection_pb2.AnalyzeOptions, record: CallRecord) -> Upload:
+        place = self._enter(kind)
         try:
             upload = Upload(options, max_bytes=self._analysis.limits.max_bytes, place=place, folder=self._folder)
         except BaseException:
@@ -229,6 +260,14 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
 async def _write_progress(context: grpc.aio.ServicerContext, stage: str, share: float) -> None:
     progress = detection_pb2.Progress(stage=stage, fraction=share)
     await context.write(detection_pb2.AnalyzeEvent(progress=progress))
+
+
+async def _write_live(
+    context: grpc.aio.ServicerContext, live: Live, verdict: Verdict | None, record: CallRecord
+) -> None:
+    if verdict is not None:
+        record.verdict = verdict
+        await context.write(detection_pb2.AnalyzeLiveEvent(verdict=to_message(verdict), until_sec=live.until_sec))
 
 
 def caller_of(context: grpc.aio.ServicerContext) -> str:

@@ -90,7 +90,7 @@ class Upload:
         self._lock = threading.Lock()
         with contextlib.ExitStack() as opened:
             opened.enter_context(place)
-            self._file, self.path = _make_file(folder)
+            self._file, self.path = nameless_file(folder)
             opened.enter_context(self._file)
             self._opened = opened.pop_all()
 
@@ -154,7 +154,15 @@ class Upload:
             raise TooLargeError(f"The file may have {self._max_bytes} bytes at most, and has more.")
 
 
-def _make_file(folder: Path | None) -> tuple[Any, Path]:
+def nameless_file(folder: Path | None) -> tuple[Any, Path]:
+    """Makes a file that is gone when it is closed, or with this process.
+
+    Args:
+        folder: on which file system; where temporary files are if None.
+
+    Returns:
+        The open file, and where worker processes find it.
+    """
     if not _OPEN_FILES.is_dir():
         file = tempfile.NamedTemporaryFile(dir=folder, prefix="upload-", buffering=0)
         return file, Path(file.name)

@@ -19,7 +19,7 @@ ROWS = [
     plain schema plugins command stages protos atomic crc32c native_output
     """,
     """
-    assets manifest balance layouts splits workers faces tracks following clips crops face_regions augment recipes
+    assets manifest balance layouts splits workers faces tracks clips crops following face_regions augment recipes
     blending metrics versions
     timing batch_buffers frame_windows
     timeline squares colour frames video picture_files picture_folder
@@ -27,9 +27,10 @@ ROWS = [
     settings train_flags
     resampling delong
     search_settings search_workers
+    ingredients hours
     """,
     """
-    extraction photographs records contact_sheet data_folder predictors detector
+    extraction jpeg_stream photographs records contact_sheet data_folder predictors detector
     degradations reencoding
     verdict_table
     figures heat_map
@@ -39,6 +40,7 @@ ROWS = [
     runners blended_data
     clip_table sampling pixel_cache loading
     face_sizes
+    material
     """,
     """
     backbones heads model zoo classifiers reductions
@@ -59,10 +61,11 @@ ROWS = [
     synthetic
     probe_data probe_cells probe_scores probe_table probe_report probe probe_matrix
     search_space search_oracles search_report tuning crossval_report crossval
+    scores models sanity tables generalise
     """,
 ]
 # Folders of modules, each of which has its own row.
-ROOMS = {"decoding", "batching", "learning", "searching", "probing", "judging", "reporting", "explaining", "degrading"}
+ROOMS = {"decoding", "batching", "learning", "searching", "probing", "judging", "reporting", "explaining", "degrading", "generalising"}
 ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 FIRST_ROW_WITH_TENSORFLOW = 5
 SERVING_MAY_USE = {
@@ -78,6 +81,8 @@ SERVING_MAY_USE = {
     "verdict",
     "versions",
     "extraction",
+    "jpeg_stream",
+    "clips",
     "predictors",
     "detector",
 }
