@@ -183,8 +183,8 @@ class _Seat:
         except (EOFError, OSError) as error:
             dead, how = self._worker, self._dismiss()
             by_others = how == "signal SIGKILL" and dead is not None and not dead.is_killed
-            kind = _KilledByOthersError if by_others else WorkerCrashError
-            raise kind(f"The worker process died: {how or error}.") from error
+            crash = _KilledByOthersError if by_others else WorkerCrashError
+            raise crash(f"The worker process died: {how or error}.") from error
         except BaseException:
             # It may still be at the task, or about to answer: the next task needs one that is idle.
             self._dismiss()
