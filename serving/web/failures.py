@@ -13,6 +13,7 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from serving.protos.deepfake.v1 import detection_pb2
+from serving.status import RETRY_KEY
 
 log = logging.getLogger("serving.web")
 
@@ -40,9 +41,6 @@ HTTP_STATUS: dict[grpc.StatusCode, int] = {
     _Code.UNAVAILABLE: 503,
     _Code.DATA_LOSS: 500,
 }
-
-PUSHBACK_KEY = "grpc-retry-pushback-ms"
-"""Trailing metadata by which a server says when to try again (gRFC A6)."""
 
 
 class Failed(Exception):
@@ -124,7 +122,7 @@ async def answer_failures(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _retry_after_sec(metadata: grpc.aio.Metadata | None) -> int | None:
-    value = dict(metadata or ()).get(PUSHBACK_KEY, "")
+    value = dict(metadata or ()).get(RETRY_KEY, "")
     if not isinstance(value, str) or not value.isdecimal():
         return None
     return math.ceil(int(value) / 1000)

@@ -4,7 +4,8 @@ import aiohttp.web
 import grpc
 import pytest
 
-from serving.web.failures import HTTP_STATUS, PUSHBACK_KEY
+from serving.status import RETRY_KEY
+from serving.web.failures import HTTP_STATUS
 from tests.serving.web.running import job
 
 CODES = grpc.StatusCode
@@ -31,7 +32,7 @@ def test_every_status_of_the_gateway_reaches_the_caller(web, gateway, code):
     ("pushback", "expected"), [("1", "1"), ("2000", "2"), ("2001", "3"), ("-1", None), ("x", None)]
 )
 def test_the_gateways_hint_when_to_try_again_is_passed_on(web, gateway, pushback, expected):
-    gateway.error = (CODES.UNAVAILABLE, "Later.", ((PUSHBACK_KEY, pushback),))
+    gateway.error = (CODES.UNAVAILABLE, "Later.", ((RETRY_KEY, pushback),))
     assert web.analyze().headers.get("Retry-After") == expected
 
 
