@@ -1,5 +1,6 @@
 """Which frames make a clip: index arithmetic, no pixels."""
 
+import itertools
 from collections.abc import Sequence
 
 from deepfake_tf.schema import ClipSpec
@@ -37,9 +38,12 @@ def place_clips(
 
 
 def frames_to_look_at(placed: Sequence[ClipIndices], detect_every: int) -> set[int]:
-    """Returns in which frames faces are looked for: every n-th of a clip, and its last; the others lie between two."""
-    every = {index for clip in placed for index in clip[::detect_every]}
-    return every | {clip[-1] for clip in placed}
+    """Returns in which frames faces are looked for: every n-th and the last of those that lie close together."""
+    wanted = sorted({index for clip in placed for index in clip})
+    step = max((after - before for clip in placed for before, after in itertools.pairwise(clip)), default=1)
+    breaks = [number for number in range(1, len(wanted)) if wanted[number] - wanted[number - 1] > step]
+    runs = [wanted[begin:end] for begin, end in itertools.pairwise([0, *breaks, len(wanted)])]
+    return {index for run in runs for index in [*run[::detect_every], *run[-1:]]}
 
 
 def span(spec: ClipSpec) -> int:

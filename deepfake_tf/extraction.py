@@ -27,7 +27,7 @@ from deepfake_tf.errors import (
     WorkerTimeoutError,
 )
 from deepfake_tf.faces import Detection, Detector, open_detector
-from deepfake_tf.following import Follower
+from deepfake_tf.following import Follower, Seen
 from deepfake_tf.schema import NUM_KEYPOINTS, Clip, ClipSpec, Limits, Outcome
 from deepfake_tf.workers import WorkerPool
 
@@ -252,16 +252,12 @@ class _Run:
     def _find(self, video: Video | PictureFolder, placed: list[clips.ClipIndices], detector: Detector) -> None:
         """Finds the faces of the frames, follows them and cuts them out."""
         look_at = clips.frames_to_look_at(placed, self._spec.detect_every)
-        follower = Follower(detector)
+        follower = Follower(detector, self._cut)
         for frame in self._decoded(video, placed):
             with self._timed("faces"):
-                found = follower.take(frame, must_look=frame.index in look_at)
-            for one, faces in found:
-                self._keep(one, faces)
+                self._keep(follower.take(frame, must_look=frame.index in look_at))
         with self._timed("faces"):
-            found = follower.rest()
-        for one, faces in found:
-            self._keep(one, faces)
+            self._keep(follower.rest())
 
     def _tracks_of_original(
         self, video: Video | PictureFolder, placed: list[clips.ClipIndices], detector: Detector
@@ -282,21 +278,23 @@ class _Run:
             return None
         return run._linker.tracks or None
 
-    def _keep(self, frame: Frame, detections: list[Detection]) -> None:
-        """Links the faces to tracks and cuts them out at once: frames are too large to be kept."""
+    def _cut(self, frame: Frame, detection: Detection) -> crops.Crop:
         with self._timed("crops"):
-            cut = [crops.cut_crop(frame, one, self._spec) for one in detections]
-            numbers = self._linker.add(frame.index, frame.timestamp_us, detections, [one.look for one in cut])
-            self._crops |= {(track, frame.index): crop for track, crop in zip(numbers, cut, strict=True)}
-        self._timestamps_us[frame.index] = frame.timestamp_us
+            return crops.cut_crop(frame, detection, self._spec)
+
+    def _keep(self, found: list[Seen]) -> None:
+        """Links the faces to tracks, and keeps their crops: frames are too large to be kept."""
+        for seen in found:
+            index, timestamp_us = seen.frame.index, seen.frame.timestamp_us
+            numbers = self._linker.add(index, timestamp_us, seen.faces, [one.look for one in seen.crops])
+            self._crops |= {(track, index): crop for track, crop in zip(numbers, seen.crops, strict=True)}
+            self._timestamps_us[index] = timestamp_us
 
     def _keep_known(self, frame: Frame) -> None:
         """Cuts out the faces that are known to be in a frame."""
-        with self._timed("crops"):
-            for number, track in enumerate(self._linker.tracks):
-                if frame.index in track.detections:
-                    cut = crops.cut_crop(frame, track.detections[frame.index], self._spec)
-                    self._crops[number, frame.index] = cut
+        for number, track in enumerate(self._linker.tracks):
+            if frame.index in track.detections:
+                self._crops[number, frame.index] = self._cut(frame, track.detections[frame.index])
         self._timestamps_us[frame.index] = frame.timestamp_us
 
     def _made(self, placed: list[clips.ClipIndices], *, num_wanted: int) -> tuple[Clip, ...]:
@@ -385,8 +383,10 @@ class _Run:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
+        """Counts the time to a stage, without that of stages inside it."""
+        begin, inside = time.perf_counter(), sum(self._timing_ms.values())
         try:
             yield
         finally:
-            self._timing_ms[stage] += (time.perf_counter() - begin) * 1000
+            inside = sum(self._timing_ms.values()) - inside
+            self._timing_ms[stage] += (time.perf_counter() - begin) * 1000 - inside

@@ -70,14 +70,6 @@ class Detector(Protocol):
             closely: whether to look for small faces too, which takes long, if no others are found.
         """
 
-    def look_again(self, frame: Frame, known: Sequence[Detection]) -> list[Detection] | None:
-        """Returns where known faces are now, for less than `detect` takes; None if they are not found that way.
-
-        Args:
-            frame: where to look.
-            known: faces of a frame shortly before.
-        """
-
     def look_closer(self, crop: NDArray[np.uint8]) -> float:
         """Returns how sure a face is seen in a crop, uint8 RGB [H, W, 3], in [0, 1]; 0 if none is."""
 
@@ -113,18 +105,12 @@ class BlazeFace:
             return (
                 self._look("full_range", picture, (0, 0), scale)
                 or self._look("short_range", picture, (0, 0), scale)
-                or self._look_near(frame, [one for one in known if self._is_sure(one)], is_content=True)
+                or self._look_near(frame, [one for one in known if self._is_sure(one)])
                 or (self._look_at_tiles(frame) if closely else [])
             )
 
     def _is_sure(self, one: Detection) -> bool:
         return one.confidence >= self._min_confidence + (1 - self._min_confidence) * _SURE
-
-    def look_again(self, frame: Frame, known: Sequence[Detection]) -> list[Detection] | None:
-        """Returns where known faces are now; None if they are too far apart for one look, or not all are found."""
-        with self._lock:
-            found = self._look_near(frame, known, is_content=False)
-        return found if len(found) == len(known) else None
 
     def look_closer(self, crop: NDArray[np.uint8]) -> float:
         """Returns how sure the short-range model is of a crop: what one model mistakes, the other seldom does."""
@@ -132,15 +118,15 @@ class BlazeFace:
             found = self._look("short_range", crop, (0, 0), (1.0, 1.0))
         return max((one.confidence for one in found), default=0.0)
 
-    def _look_near(self, frame: Frame, known: Sequence[Detection], *, is_content: bool) -> list[Detection]:
-        """Looks at a square around all known faces with the short-range model, which takes a third of the time."""
+    def _look_near(self, frame: Frame, known: Sequence[Detection]) -> list[Detection]:
+        """Looks at a square around all known faces with the short-range model, content with less."""
         square = square_around(known, frame.width, frame.height)
         if square is None:
             return []
         left, top, width, height = square
         picture = frame.square(left, top, width, _NEAR_SIZE_PX) if width == height else frame.shrunken(_NEAR_SIZE_PX)
         scale = (width / picture.shape[1], height / picture.shape[0])
-        return self._look("short_range", picture, (left, top), scale, is_content=is_content)
+        return self._look("short_range", picture, (left, top), scale, is_content=True)
 
     def _look_at_tiles(self, frame: Frame) -> list[Detection]:
         found: list[Detection] = []

@@ -16,7 +16,7 @@ _REACH_AT_ONCE = 0.6
 _REACH_PER_SEC = 1.0
 _WIDEST_REACH = 1.5
 # How far a face may go between two looks for its place in between to be taken from these.
-_FOLLOWED_REACH = 0.4
+_FOLLOWED_REACH = 0.2
 # Crops this much alike show one face wherever it has gone: between far frames of one face 99 in 100 are (8 x 8 pixels,
 # correlation over all of them), between faces of different videos 1 or 2 in 100, measured on real videos.
 _LEAST_ALIKE = 0.75
@@ -203,31 +203,37 @@ def _choose(ranked: list[int], tracks: list[Track], max_tracks: int) -> list[int
     return [number for number in ranked if number in chosen]
 
 
-def follow(before: list[Detection], after: list[Detection], share: float) -> list[Detection] | None:
-    """Returns the faces of a frame between two that were looked at, on straight lines from the one to the other.
+def pairs_to_follow(before: list[Detection], after: list[Detection]) -> list[tuple[int, int]]:
+    """Returns which faces of two frames may have gone straight from the one to the other.
 
     Args:
         before: faces of the frame before.
         after: faces of the frame after.
-        share: how far the frame lies from the one before to the one after, in [0, 1].
 
     Returns:
-        The faces, or None if there are none before and after or not the same: the frame must be looked at itself.
+        (number before, number after) of every face; nothing if there are none, or if not each has one near it.
     """
-    if len(before) != len(after) or not before:
-        return None
-    free = list(after)
-    found = []
-    for one in before:
-        other = min(free, key=lambda candidate: apart(one, candidate))
-        if apart(one, other) > _FOLLOWED_REACH:
-            return None
+    if len(before) != len(after):
+        return []
+    free = list(range(len(after)))
+    pairs = []
+    for number, one in enumerate(before):
+        other = min(free, key=lambda candidate: apart(one, after[candidate]))
+        if apart(one, after[other]) > _FOLLOWED_REACH:
+            return []
         free.remove(other)
-        found.append(_between(one, other, share))
-    return found
+        pairs.append((number, other))
+    return pairs
 
 
-def _between(one: Detection, other: Detection, share: float) -> Detection:
+def between(one: Detection, other: Detection, share: float) -> Detection:
+    """Returns a face on the straight line from one place to another.
+
+    Args:
+        one: where it was.
+        other: where it will be.
+        share: how far it has gone, in [0, 1].
+    """
     left, top, right, bottom = (a + (b - a) * share for a, b in zip(one.box_xyxy_px, other.box_xyxy_px, strict=True))
     return Detection(
         box_xyxy_px=(left, top, right, bottom),

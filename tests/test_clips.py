@@ -118,3 +118,9 @@ def test_a_long_video_is_covered_whole_by_all():
 @pytest.mark.parametrize(("every", "expected"), [(1, {0, 1, 2, 3, 4}), (2, {0, 2, 4}), (3, {0, 3, 4}), (9, {0, 4})])
 def test_every_nth_frame_and_the_last_are_looked_at(every, expected):
     assert frames_to_look_at([(0, 1, 2, 3, 4)], every) == expected
+
+
+def test_clips_that_adjoin_are_looked_at_as_one():
+    apart, adjoining = [(0, 1, 2, 3), (50, 51, 52, 53)], [(4, 12, 21, 32), (41, 50, 60, 69)]
+    assert frames_to_look_at(apart, 4) == {0, 3, 50, 53}
+    assert frames_to_look_at(adjoining, 4) == {4, 41, 69}

@@ -15,10 +15,9 @@ import pytest
 from deepfake_tf import extraction
 from deepfake_tf.errors import ConfigError, WorkerCrashError
 from deepfake_tf.extraction import extract, extract_bounded, stopped, submit_extraction, warm_up
-from deepfake_tf.faces import Detection
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec, Limits, Outcome
 from deepfake_tf.workers import WorkerPool
-from tests.numbered import number_in, write_video
+from tests.numbered import write_video
 from tests.portraits import scene
 
 SPEC = ClipSpec(num_frames=4, clips_per_video=2, crop_size_px=64)
@@ -174,27 +173,28 @@ def test_limits_are_outcomes(limits, outcome, video):
 
 
 class CountingDetector:
-    """Finds one face at a place that grows with the number that a frame shows."""
+    """Notes in which frames it looks."""
 
-    def __init__(self):
+    def __init__(self, detector):
+        self.detector = detector
         self.looked_at = []
 
     def detect(self, frame, *, known=(), closely=True):
-        self.looked_at.append((number_in(frame.pixels), len(known), closely))
-        number = number_in(frame.pixels)
-        keypoints = np.full((NUM_KEYPOINTS, 2), number, np.float32)
-        return [Detection((10 + number, 10.0, 50 + number, 50.0), 0.9, keypoints)]
+        self.looked_at.append((frame.index, len(known), closely))
+        return self.detector.detect(frame, known=known, closely=closely)
 
 
 def test_between_looks_faces_are_followed(tmp_path, monkeypatch):
-    detector = CountingDetector()
+    path = write_video(tmp_path / "slow.mp4", num_frames=9, draw=lambda number: scene([(100 + number, 100)]))
+    spec = ClipSpec(num_frames=9, clips_per_video=1, detect_every=4, crop_size_px=64)
+    detector = CountingDetector(extraction._detector(spec))
     monkeypatch.setattr(extraction, "_detector", lambda spec: detector)
-    path = write_video(tmp_path / "numbered.mp4", num_frames=9, options={"crf": "10"})
-    spec = ClipSpec(num_frames=9, clips_per_video=1, detect_every=4, crop_size_px=32)
     (clip,) = extract(path, spec).clips
     assert detector.looked_at == [(0, 0, True), (4, 1, True), (8, 1, True)]
     assert clip.mask.all()
-    assert clip.boxes_xyxy_px[:, 0] == pytest.approx(np.arange(10, 19))
+    lefts = clip.boxes_xyxy_px[:, 0]
+    assert lefts[:5] == pytest.approx(np.linspace(lefts[0], lefts[4], 5))
+    assert lefts[4:] == pytest.approx(np.linspace(lefts[4], lefts[8], 5))
 
 
 @pytest.fixture(scope="module")

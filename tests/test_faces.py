@@ -92,27 +92,6 @@ def test_face_upside_down_is_found_by_the_second_model(detector):
     assert len(detector.detect(frame)) == 1
 
 
-def test_known_face_is_found_again_where_it_was(detector):
-    frame = Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8))
-    (before,) = detector.detect(frame)
-    frame.asked.clear()
-    (again,) = detector.look_again(frame, [before])
-    # One square, and the frame is not looked at as a whole.
-    (asked,) = frame.asked
-    assert asked[2] < 500
-    assert overlap(again.box_xyxy_px, before.box_xyxy_px) > 0.7
-    # From close by the model is surer than from afar.
-    assert again.confidence > before.confidence
-
-
-def test_what_is_not_found_again_is_told(detector):
-    empty = Picture(np.zeros((1080, 1920, 3), np.uint8))
-    (face,) = detector.detect(Picture(scene([(900, 500)], width=1920, height=1080, scale=0.8)))
-    assert detector.look_again(empty, [face]) is None
-    far = Detection((10.0, 10.0, 60.0, 60.0), 0.9, face.keypoints_px)
-    assert detector.look_again(empty, [face, far]) is None
-
-
 def test_closer_look_at_a_crop_tells_a_face_from_none(detector):
     frame = Picture(portrait())
     (found,) = detector.detect(frame)

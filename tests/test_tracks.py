@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_tf.faces import Detection
-from deepfake_tf.tracks import TrackLinker, alike, apart, follow, look_of, tracks_to_keep
+from deepfake_tf.tracks import TrackLinker, alike, apart, between, look_of, pairs_to_follow, tracks_to_keep
 
 
 def face(x, y=100, size=50, confidence=0.9):
@@ -158,21 +158,18 @@ def test_of_many_tracks_those_stay_that_bring_a_face_to_more_frames():
 
 
 def test_followed_face_moves_on_a_straight_line():
-    (found,) = follow([face(100, size=40, confidence=0.8)], [face(108, size=48, confidence=0.6)], 0.25)
+    found = between(face(100, size=40, confidence=0.8), face(108, size=48, confidence=0.6), 0.25)
     assert found.box_xyxy_px == pytest.approx(face(102, size=42).box_xyxy_px)
     assert found.confidence == 0.6
     assert found.keypoints_px == pytest.approx(np.full((6, 2), 102))
 
 
-def test_following_pairs_faces_by_place():
-    found = follow([face(100), face(300)], [face(310), face(110)], 0.5)
-    assert [one.keypoints_px[0, 0] for one in found] == [105, 305]
+def test_faces_are_paired_by_place():
+    assert pairs_to_follow([face(100), face(300)], [face(305), face(105)]) == [(0, 1), (1, 0)]
 
 
-@pytest.mark.parametrize(("before", "after"), [([face(100)], []), ([], [face(100)]), ([face(100)], [face(300)])])
+@pytest.mark.parametrize(
+    ("before", "after"), [([face(100)], []), ([], [face(100)]), ([face(100)], [face(112)]), ([], [])]
+)
 def test_other_faces_cannot_be_followed(before, after):
-    assert follow(before, after, 0.5) is None
-
-
-def test_where_no_face_was_one_is_looked_for():
-    assert follow([], [], 0.5) is None
+    assert pairs_to_follow(before, after) == []
