@@ -3,9 +3,10 @@
     run --load_run--> Keras model --ExportArchive--> .tmp-3-...  --check--> --rename--> servables/detector/3
 
 Three signatures (schema.py has their names): JPEG clips, pixel clips, and the spec. The graph checks shapes, because a
-model server does not, and never a value, because one bad request would fail all that share its batch. Nothing appears
-under a version's number before a version 1 session, which is what a model server uses, has given the Keras model's
-logits.
+model server does not, and never a value, because one bad request would fail all that share its batch; only a crop that
+is no JPEG of the right size fails, so that who calls the server past the gateway must send what it can read. Nothing
+appears under a version's number before a version 1 session, which is what a model server uses, has given the Keras
+model's logits.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepfake_tf import runs, schema
+from deepfake_tf.detector import MAX_CLIPS_PER_REQUEST
 from deepfake_tf.errors import ConfigError, DataError, ServableError
 from deepfake_tf.judging import decision
 from deepfake_tf.predictors.saved_model import WARMUP_FILE, SavedModel, read_spec, replay_warmup
@@ -34,9 +36,9 @@ TOLERANCE = 1e-5
 
 SOURCE_FILE = "assets.extra/source.json"
 
-# A CPU server has no kernel for the first, TensorFlow Serving refuses the others unless told otherwise, and the last
-# live in the Python process that made them.
-FORBIDDEN_OPS = ("Cudnn", "Xla", "PyFunc", "EagerPyFunc")
+# TensorFlow Serving refuses these unless told otherwise, or they live in the Python process that made them, or they
+# fail on a value: one bad request would then fail all that share its batch.
+FORBIDDEN_OPS = ("Xla", "PyFunc", "EagerPyFunc", "Assert", "CheckNumerics")
 
 
 def export_servable(
@@ -221,7 +223,10 @@ def _decode(clips: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _write_warmup(spec: ServableSpec, path: Path) -> None:
-    """Writes one request for each way the predictor and a curious user ask: the first of each is slow otherwise."""
+    """Writes one request for each way the predictor and a curious user ask: the first of each is slow otherwise.
+
+    The sizes are those of a video with one clip, of one face of a video, and of the largest request that is made.
+    """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     def record(signature: str, inputs: Mapping[str, NDArray[Any]], *outputs: str) -> bytes:
@@ -234,9 +239,10 @@ def _write_warmup(spec: ServableSpec, path: Path) -> None:
         return bytes(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for batch in sorted({1, spec.clip_spec.clips_per_video}):
-            jpeg, pixels = _sample_inputs(batch, spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)
+        for batch in sorted({1, min(spec.clip_spec.clips_per_video, MAX_CLIPS_PER_REQUEST), MAX_CLIPS_PER_REQUEST}):
+            jpeg, _ = _sample_inputs(batch, spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)
             writer.write(record(schema.SIGNATURE_JPEG, jpeg, schema.OUTPUT_LOGIT))
+        jpeg, pixels = _sample_inputs(1, spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)
         writer.write(record(schema.SIGNATURE_JPEG, jpeg))
         writer.write(record(schema.SIGNATURE_PIXELS, pixels))
         writer.write(record(schema.SIGNATURE_SPEC, {schema.INPUT_SPEC_REQUEST: np.zeros([1], np.int32)}))
@@ -294,13 +300,22 @@ def _check_ops(folder: Path) -> None:
     for meta_graph in saved.meta_graphs:
         functions = meta_graph.graph_def.library.function
         nodes = [*meta_graph.graph_def.node, *(node for function in functions for node in function.node_def)]
-        bad = {node.op for node in nodes if node.op.startswith(FORBIDDEN_OPS)}
+        bad = {node.op for node in nodes if node.op.startswith(FORBIDDEN_OPS) or not _runs_on_cpu(node.op, functions)}
         bad |= {"jit_compile" for function in functions if function.attr["_XlaMustCompile"].b}
         if bad:
             raise ServableError(
                 f"A model server cannot run {', '.join(sorted(bad))}. Build the model with use_cudnn=False in "
                 "recurrent layers, without jit_compile, and from Keras operations only."
             )
+
+
+def _runs_on_cpu(op: str, functions: Sequence[Any]) -> bool:
+    """Whether every server has a kernel for it: cuDNN's, for one, are on GPUs alone."""
+    from tensorflow.python.framework import kernels
+
+    if any(function.signature.name == op for function in functions):
+        return True
+    return any(kernel.device_type in ("CPU", "DEFAULT") for kernel in kernels.get_registered_kernels_for_op(op).kernel)
 
 
 # Sources -----------------------------------------------------------------------------------------------

@@ -160,9 +160,10 @@ def test_versions_go_up_and_are_never_overwritten(tmp_path):
             "cannot run (EagerPyFunc|PyFunc)",
         ),
         (lambda: keras.layers.Lambda(tf.function(mean_logit, jit_compile=True)), "cannot run jit_compile"),
+        (lambda: keras.layers.Lambda(lambda x: tf.debugging.check_numerics(mean_logit(x), "no")), "run CheckNumerics"),
         (lambda: keras.layers.Lambda(lambda x: keras.ops.mean(x, axis=(2, 3, 4))), "must give 1 logits"),
     ],
-    ids=["graph differs", "nan", "python", "xla", "one per frame"],
+    ids=["graph differs", "nan", "python", "xla", "fails on values", "one per frame"],
 )
 def test_a_model_that_would_serve_wrongly_is_never_published(tmp_path, layer, message):
     with pytest.raises(ServableError, match=message):
@@ -198,8 +199,9 @@ def test_warmup_records_are_what_the_predictor_asks(exported):
     assert asked == [
         ("serving_default", 1, ["logit"]),
         ("serving_default", 2, ["logit"]),
-        ("serving_default", 2, []),
-        ("pixels", 2, []),
+        ("serving_default", 16, ["logit"]),
+        ("serving_default", 1, []),
+        ("pixels", 1, []),
         ("spec", 1, []),
     ]
 
