@@ -39,7 +39,7 @@ class BlendSettings:
     """How the fakes are made.
 
     Attributes:
-        fakes_per_clip: of each real clip.
+        fakes_per_clip: of each real clip; 0 for the reals alone, from which training blends its own.
         seed: of the blending, of heads' movement, and of the split of photographs.
         spec: of clips made from photographs.
         group_regex: for photographs, a regular expression whose groups of parentheses name the person in a file's name;
@@ -52,8 +52,8 @@ class BlendSettings:
     group_regex: str = ""
 
     def __post_init__(self) -> None:
-        if self.fakes_per_clip < 1:
-            raise ConfigError(f"fakes_per_clip must be 1 or more. Received: {self.fakes_per_clip}")
+        if self.fakes_per_clip < 0:
+            raise ConfigError(f"fakes_per_clip must be 0 or more. Received: {self.fakes_per_clip}")
 
 
 @dataclass(frozen=True)

@@ -53,17 +53,19 @@ def write_data(
     refused: tuple[str, ...] = (),
     looks_of_label: bool = True,
     originals: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes a finished folder of shards.
 
     Args:
         data_dir: made if it is not there.
-        videos: by split, the video ids and labels; each video has a group of its own and two clips.
+        videos: by split, the video ids and labels; each video has two clips.
         spec: of the clips.
         seed: of the pixels.
         refused: video ids that gave no clips.
         looks_of_label: fakes have their square; otherwise all clips look real.
         originals: by the video id of a fake, that of its own real.
+        groups: by video id; every other video has a group of its own.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -76,7 +78,7 @@ def write_data(
                 path=data_dir / f"{video_id}.mp4",
                 label=label,
                 method="square" if label == FAKE else "",
-                group=f"group-{video_id}",
+                group=(groups or {}).get(video_id, f"group-{video_id}"),
                 original_id=(originals or {}).get(video_id, ""),
                 split=split,
                 attributes={"context": "indoors"},

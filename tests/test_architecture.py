@@ -61,11 +61,14 @@ ROWS = [
     synthetic
     probe_data probe_cells probe_scores probe_table probe_report probe probe_matrix
     search_space search_oracles search_report tuning crossval_report crossval
-    scores models sanity tables generalise
+    scores models sanity calibrating tables generalise
     """,
 ]
 # Folders of modules, each of which has its own row.
-ROOMS = {"decoding", "batching", "learning", "searching", "probing", "judging", "reporting", "explaining", "degrading", "generalising"}
+ROOMS = {
+    *("decoding", "batching", "learning", "searching", "probing", "judging", "reporting", "explaining", "degrading"),
+    "generalising",
+}
 ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 FIRST_ROW_WITH_TENSORFLOW = 5
 SERVING_MAY_USE = {
@@ -75,6 +78,7 @@ SERVING_MAY_USE = {
     "schema",
     "plugins",
     "command",
+    "layouts",
     "protos",
     "workers",
     "joining",

@@ -113,5 +113,5 @@ def test_what_cannot_be_blended_is_an_error_in_words(tmp_path):
     with pytest.raises(DataError, match="no real clip"):
         blend_data(fakes, tmp_path / "out", BlendSettings())
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ConfigError, match="fakes_per_clip must be 1"):
-        BlendSettings(fakes_per_clip=0)
+    with pytest.raises(ConfigError, match="fakes_per_clip must be 0"):
+        BlendSettings(fakes_per_clip=-1)

@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Sweep:
     Attributes:
         split: of the data.
         names: of the degradations, all if empty.
+        strengths: of some of them by name, instead of all that they have.
         max_videos: at most so many, as many reals as fakes if there are; all if None.
         num_workers: processes that store videos again.
         seed: of the noise and of the choice of videos.
@@ -59,6 +60,7 @@ class Sweep:
 
     split: str = "test"
     names: tuple[str, ...] = ()
+    strengths: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     max_videos: int | None = None
     num_workers: int = 2
     seed: int = 0
@@ -73,7 +75,8 @@ class Sweep:
 
     def chosen(self, spec: ClipSpec) -> list[Degradation]:
         """Returns the degradations that are asked for and can be had of such clips, in their usual order."""
-        asked = [one for one in degradations.DEGRADATIONS if not self.names or one.name in self.names]
+        known = [one for one in degradations.DEGRADATIONS if not self.names or one.name in self.names]
+        asked = [replace(one, strengths=self.strengths.get(one.name, one.strengths)) for one in known]
         # Crops that were turned by what only the detector knows cannot be cut out again off centre.
         return [one for one in asked if one.name != "crop_shift" or spec.alignment == "none"]
 

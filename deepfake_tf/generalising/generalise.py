@@ -1,0 +1,330 @@
+"""From videos and photographs to a servable that is measured on what it has not seen, as one resumable piece of work.
+
+    WORK/plan.json               what was asked for, and how many epochs the time gives each training; written first
+    WORK/clips-<spec>/           see material.py
+    WORK/rungs/<ingredient>/     a run without any matched group, and its logits of all videos
+    WORK/folds/<k>/              a run of the chosen recipe without fold k, and its logits of that fold
+    WORK/robustness/             of the chosen rung, on the matched pairs
+    WORK/final/                  the run that is published, with its calibration
+    WORK/results.json            all that was measured; written last
+
+No rung has seen a matched group, so that ingredients are compared on all matched pairs; to choose on them and to report
+on them would flatter, so that what choosing gives is measured by halves (scores.nested). The folds then say how good
+the chosen recipe is when every video, of every group and method, is judged by a model that has seen neither.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepfake_tf import atomic, runs, splits
+from deepfake_tf.batching.clip_table import ClipTable
+from deepfake_tf.degrading import robustness
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.export import export_servable
+from deepfake_tf.generalising import calibrating, hours, ingredients, models, sanity, scores
+from deepfake_tf.generalising.hours import Hours
+from deepfake_tf.generalising.ingredients import BACKGROUND, BASE, Recipe
+from deepfake_tf.generalising.material import Material, cut_clips
+from deepfake_tf.generalising.scores import Said
+from deepfake_tf.judging import decision
+from deepfake_tf.judging.decision import Decision
+from deepfake_tf.judging.scoring import VideoScores
+from deepfake_tf.learning.training import Progress
+from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.schema import ClipSpec
+from deepfake_tf.stages import Stages, Tell
+
+FORMAT_VERSION = 1
+PLAN_FILE = "plan.json"
+RESULTS_FILE = "results.json"
+
+ROBUSTNESS: Mapping[str, tuple[float, ...]] = {"jpeg": (50,), "downscale": (0.5,), "h264": (33,)}
+"""Half of JPEG's quality, half of the side, and a rate of H.264 at which faces are seen to suffer."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the stage.
+
+    Attributes:
+        hours: for all of it.
+        recipe: what is changed by ingredients.
+        ingredients: names of those to try, each by itself; the recipe as it stands is always tried.
+        num_folds: 2 or more.
+        robustness: strengths by the name of a degradation, see degradations.py.
+        seed: of everything.
+    """
+
+    hours: float
+    recipe: Recipe = Recipe()
+    ingredients: tuple[str, ...] = ()
+    num_folds: int = 2
+    robustness: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(ROBUSTNESS))
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.hours > 0 or self.num_folds < 2:
+            raise ConfigError(
+                f"hours must be above 0 and num_folds 2 or more. Received: hours={self.hours}, "
+                f"num_folds={self.num_folds}"
+            )
+        self.recipes()
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Returns the recipe of each rung by its name."""
+        names = dict.fromkeys((BASE, *self.ingredients))
+        seeded = dataclasses.replace(self.recipe, train=dataclasses.replace(self.recipe.train, seed=self.seed))
+        return {name: ingredients.find(name).added_to(seeded) for name in names}
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def generalise(
+    entries: Sequence[VideoEntry], photographs: Path, work: Path, out: Path, wanted: Wanted, screen: Stages
+) -> dict[str, Any]:
+    """Goes the whole path; what an earlier call has finished is left as it is.
+
+    Args:
+        entries: what material.sort_out returned.
+        photographs: a folder of pictures of real faces.
+        work: the folder of all that is made on the way.
+        out: the servable to publish.
+        wanted: what is asked for.
+        screen: shows how it goes.
+
+    Returns:
+        What results.json holds.
+
+    Raises:
+        ConfigError: the folder holds work on something else.
+        DataError: there is too little to learn from or to measure on.
+        TrainingError: a training failed.
+    """
+    return _Stage(entries, photographs, work, out, wanted, screen).run()
+
+
+class _Stage:
+    def __init__(
+        self, entries: Sequence[VideoEntry], photographs: Path, work: Path, out: Path, wanted: Wanted, screen: Stages
+    ) -> None:
+        self._entries, self._photographs, self._work, self._out = entries, photographs, work, out
+        self._wanted, self._screen = wanted, screen
+        self._recipes = wanted.recipes()
+        self._materials: dict[ClipSpec, Material] = {}
+
+    def run(self) -> dict[str, Any]:
+        finished = self._find_finished()
+        if finished:
+            return finished
+        self._work.mkdir(parents=True, exist_ok=True)
+        material = self._cut(self._recipes[BASE])
+        time = self._plan(material)
+        rungs = self._climb(time)
+        videos = {name: said.videos() for name, said in rungs.items()}
+        name = scores.choose({key: one for key, one in videos.items() if key != BACKGROUND})
+        recipe, material = self._recipes[name], self._cut(self._recipes[name])
+        folds = self._fold(recipe, material, time)
+        self._learn_final(recipe, material, time)
+        found = {
+            "ladder": self._describe_ladder(videos),
+            "chosen": name,
+            "joining": scores.of_joining(rungs[name]),
+            "folds": folds,
+            "sanity": self._check(name, rungs[name]),
+            "robustness": self._degrade(name, material),
+        }
+        path = self._publish(folds)
+        results = {
+            "format_version": FORMAT_VERSION,
+            "identity": self._identity(),
+            "hours": time.to_json(),
+            "data": {**_counts(material), "photographs": len(material.photographs)},
+            "environment": runs.describe_environment(),
+            **found,
+            "servable": str(path),
+        }
+        _write(self._work / RESULTS_FILE, results)
+        return results
+
+    # Before any training ---------------------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        asked = self._wanted.to_json()
+        recipes = {name: json.loads(json.dumps(one.to_json())) for name, one in self._recipes.items()}
+        videos = sorted([one.video_id, one.label, one.group] for one in self._entries)
+        return {"asked": asked, "recipes": recipes, "videos": videos, "photographs": str(self._photographs)}
+
+    def _find_finished(self) -> dict[str, Any] | None:
+        for name in (RESULTS_FILE, PLAN_FILE):
+            path = self._work / name
+            if path.is_file():
+                found = json.loads(path.read_text("utf-8"))
+                if found.get("format_version") != FORMAT_VERSION or found["identity"] != self._identity():
+                    raise ConfigError(
+                        f"{self._work} holds work on other videos, photographs or settings. Name another."
+                    )
+                return found if name == RESULTS_FILE else None
+        return None
+
+    def _cut(self, recipe: Recipe) -> Material:
+        if recipe.spec in self._materials:
+            return self._materials[recipe.spec]
+        size, margin = recipe.spec.crop_size_px, recipe.spec.margin
+        with self._screen.stage("Clips", f"crops of {size} pixels, {margin:.0%} added around the face") as tell:
+            found = cut_clips(self._entries, self._photographs, self._work, recipe.spec, tell)
+        self._materials[recipe.spec] = found
+        return found
+
+    def _plan(self, material: Material) -> Hours:
+        path = self._work / PLAN_FILE
+        if path.is_file():
+            return Hours(**json.loads(path.read_text("utf-8"))["hours"])
+        recipe = self._recipes[BASE]
+        with self._screen.stage("Plan", "how fast this machine learns, and what the time gives"):
+            found = hours.deal(
+                self._wanted.hours,
+                clips_per_sec=models.measure_speed(material, recipe, self._work),
+                num_clips=len(material.to_learn_from(recipe, ())),
+                num_rungs=len(self._recipes),
+                num_folds=self._wanted.num_folds,
+            )
+            plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": found.to_json()}
+            _write(path, plan)
+            self._screen.say(
+                f"{found.clips_per_sec:.0f} clips a second: {found.of_a_rung} epochs for each of {len(self._recipes)} "
+                f"rungs, {found.of_a_model} for each of {self._wanted.num_folds} folds and the final model"
+            )
+        return found
+
+    # The ladder ------------------------------------------------------------------------------------------------------
+
+    def _climb(self, time: Hours) -> dict[str, Said]:
+        """Returns what each rung says of the matched pairs."""
+        said = {}
+        for name, recipe in self._recipes.items():
+            # Before the stage is shown: other crops are a stage of their own.
+            material = self._cut(recipe)
+            run_dir = self._work / "rungs" / name
+            with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:
+                held_out = sorted(set(material.matched.groups))
+                models.learn(
+                    material, recipe, run_dir, epochs=time.of_a_rung, held_out=held_out, on_progress=_show(tell)
+                )
+                said[name] = models.ask(run_dir, recipe, material.videos).of(material.matched)
+                found = scores.of_matched(said[name].videos())
+                self._screen.say(f"matched pairs: AUC {_interval(found)}, {found['pairs_right']:.0%} in order")
+        return said
+
+    def _describe_ladder(self, rungs: Mapping[str, VideoScores]) -> dict[str, Any]:
+        rows = {}
+        for name, videos in rungs.items():
+            rows[name] = {"what": ingredients.find(name).what, **scores.of_matched(videos)}
+            if name != BASE:
+                rows[name]["against_base"] = scores.difference(rungs[BASE], videos)
+        to_choose = {name: one for name, one in rungs.items() if name != BACKGROUND}
+        there = set(rungs[BASE].video_ids)
+        entries = [one for one in self._entries if one.video_id in there]
+        return {"rungs": rows, "nested": scores.nested(to_choose, entries, self._wanted.seed)}
+
+    def _check(self, name: str, said: Said) -> dict[str, Any]:
+        with self._screen.stage("Sanity", "labels shuffled, faces blacked out, frame by frame"):
+            return sanity.check(self._work / "rungs" / name, said)
+
+    def _degrade(self, name: str, material: Material) -> dict[str, Any]:
+        wanted = self._wanted.robustness
+        if not wanted:
+            return {}
+        with self._screen.stage("Robustness", f"matched pairs after {', '.join(wanted)}") as tell:
+            found = robustness.measure(
+                self._work / "rungs" / name,
+                material.videos_dir,
+                self._work / "robustness",
+                robustness.Sweep(names=tuple(wanted), strengths=wanted, num_workers=1),
+                on_progress=lambda done, total, cell, share: tell(done, total, cell),
+            )
+        curves = {one["title"]: one["points"] for one in found["curves"]}
+        told = ("roc_auc", "roc_auc_interval", "change", "change_interval")
+        return {
+            title: {strength: {key: point[key] for key in told} for strength, point in points.items()}
+            for title, points in curves.items()
+        }
+
+    # The folds -------------------------------------------------------------------------------------------------------
+
+    def _fold(self, recipe: Recipe, material: Material, time: Hours) -> dict[str, Any]:
+        """Judges every video by a model that has seen nobody of its group, and no fake of a method in its fold."""
+        there = set(material.videos.video_ids)
+        entries = [one for one in self._entries if one.video_id in there]
+        by_video = splits.assign_folds(entries, num_folds=self._wanted.num_folds, seed=self._wanted.seed)
+        parts = []
+        for number in range(self._wanted.num_folds):
+            rows = [row for row, name in enumerate(material.videos.video_ids) if by_video[name] == number]
+            clips = material.videos.select(rows)
+            run_dir = self._work / "folds" / str(number)
+            with self._screen.stage(f"Fold {number}", f"learns without {len(set(clips.video_ids))} videos") as tell:
+                held_out = sorted(set(clips.groups))
+                models.learn(
+                    material, recipe, run_dir, epochs=time.of_a_model, held_out=held_out, on_progress=_show(tell)
+                )
+                parts.append(models.ask(run_dir, recipe, clips))
+        order = {name: row for row, name in enumerate(material.videos.example_ids)}
+        logits = np.zeros(len(order))
+        for part in parts:
+            logits[[order[name] for name in part.clips.example_ids]] = part.logits
+        whole = Said(material.videos, logits)
+        matched = whole.of(material.matched).videos()
+        return {
+            "matched": scores.of_matched(matched),
+            "all": scores.of_matched(whole.videos()),
+            "methods": scores.of_methods(whole),
+            "calibration": calibrating.out_of_fold(matched, by_video),
+        }
+
+    # The end ---------------------------------------------------------------------------------------------------------
+
+    def _learn_final(self, recipe: Recipe, material: Material, time: Hours) -> None:
+        with self._screen.stage("Final model", "learns from all of it") as tell:
+            epochs, run_dir = time.of_a_model, self._work / "final"
+            models.learn(material, recipe, run_dir, epochs=epochs, held_out=(), on_progress=_show(tell))
+
+    def _publish(self, folds: Mapping[str, Any]) -> Path:
+        run_dir = self._work / "final"
+        with self._screen.stage("Publishing", str(self._out)):
+            fitted = folds["calibration"]
+            chosen = Decision.from_json(fitted["decision"])
+            _, run = runs.load_run(run_dir)
+            decision.write(run_dir, run, chosen, {**fitted, "data": "matched pairs, out of fold"})
+            return export_servable(run_dir, self._out)
+
+
+def _counts(material: Material) -> dict[str, int]:
+    def count(clips: ClipTable) -> int:
+        return len(set(clips.video_ids))
+
+    return {"videos": count(material.videos), "matched": count(material.matched)}
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{found['auc']:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
+
+
+def _show(tell: Tell) -> Any:
+    def show(at: Progress) -> None:
+        loss = f"  loss {at.metrics['loss']:.3f}" if "loss" in at.metrics else ""
+        done = (at.epoch - 1) * at.num_steps + at.step
+        tell(done, at.num_epochs * at.num_steps, f"epoch {at.epoch}{loss}  {at.clips_per_sec:.0f} clips/s")
+
+    return show
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    atomic.write_whole(path, (json.dumps(values, indent=2, sort_keys=False) + "\n").encode())

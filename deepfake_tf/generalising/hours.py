@@ -1,0 +1,59 @@
+"""How a stage's time is dealt out: from hours and a measured speed to epochs of each training.
+
+Counted once, at the beginning, and written down: a cosine needs to know its end, and a run that was stopped must go on
+to the same one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deepfake_tf.errors import ConfigError
+
+LADDER_SHARE = 0.4
+"""Of the time, for trying ingredients; what is left is for the folds and the final model, an equal part each."""
+
+OVERHEAD = 0.15
+"""Of the time, for cutting clips, judging and publishing."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Epochs of each training.
+
+    Attributes:
+        of_a_rung: of each ingredient that is tried.
+        of_a_model: of each fold's model and of the final one.
+        clips_per_sec: the speed that was measured.
+    """
+
+    of_a_rung: int
+    of_a_model: int
+    clips_per_sec: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON values."""
+        return {"of_a_rung": self.of_a_rung, "of_a_model": self.of_a_model, "clips_per_sec": self.clips_per_sec}
+
+
+def deal(hours: float, *, clips_per_sec: float, num_clips: int, num_rungs: int, num_folds: int) -> Hours:
+    """Deals the time out, one epoch or more for each training.
+
+    Args:
+        hours: for all of it, above 0.
+        clips_per_sec: that a training takes in.
+        num_clips: of an epoch.
+        num_rungs: trainings that try ingredients.
+        num_folds: trainings that are measured; the final one comes on top.
+
+    Raises:
+        ConfigError: hours are not above 0.
+    """
+    if not hours > 0:
+        raise ConfigError(f"hours must be above 0. Received: {hours}")
+    epochs = hours * 3600 * (1 - OVERHEAD) * clips_per_sec / num_clips
+    ladder = LADDER_SHARE if num_rungs else 0.0
+    return Hours(
+        of_a_rung=max(1, int(epochs * ladder / max(num_rungs, 1))),
+        of_a_model=max(1, int(epochs * (1 - ladder) / (num_folds + 1))),
+        clips_per_sec=round(clips_per_sec, 2),
+    )

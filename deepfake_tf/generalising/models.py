@@ -1,0 +1,106 @@
+"""One model of a recipe: trained without some groups, then asked about videos."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from deepfake_tf import runs
+from deepfake_tf.augment import ClipOp
+from deepfake_tf.batching import dataset
+from deepfake_tf.batching.clip_table import ClipTable
+from deepfake_tf.errors import TrainingError
+from deepfake_tf.generalising import scores
+from deepfake_tf.generalising.ingredients import BACKGROUND, INGREDIENTS, Recipe
+from deepfake_tf.generalising.material import Material
+from deepfake_tf.generalising.scores import Said
+from deepfake_tf.learning import training
+from deepfake_tf.recipes.background import BLACKED_OUT
+
+_BATCH_SIZE = 32
+# Before them a step compiles the network and fills the memory.
+_STEPS_TO_WARM_UP = 3
+_STEPS_TO_TIME = 12
+
+
+def learn(
+    material: Material,
+    recipe: Recipe,
+    run_dir: Path,
+    *,
+    epochs: int,
+    held_out: Sequence[str],
+    on_progress: training.OnProgress | None = None,
+) -> None:
+    """Trains a model, or goes on with it; a finished one is left as it is.
+
+    Args:
+        material: the clips, cut by the recipe's spec.
+        recipe: how.
+        run_dir: the run's folder.
+        epochs: all of them are trained, the last is kept.
+        held_out: groups that are not learned from.
+        on_progress: as of `training.train`.
+    """
+    settings = dataclasses.replace(recipe.train, epochs=epochs)
+    clips = material.to_learn_from(recipe, held_out)
+    # What earlier models built would stay in memory.
+    keras.backend.clear_session()
+    training.train(
+        material.videos_dir, run_dir, settings, train_clips=clips, on_progress=on_progress, save_every_sec=120
+    )
+
+
+def ask(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
+    """Returns what a finished model says of clips, from its file if it has been asked before.
+
+    A model that has learned without the face is asked without it.
+    """
+    found = scores.read_logits(run_dir, clips)
+    if found:
+        return found
+    blind = recipe.train.recipe == INGREDIENTS[BACKGROUND].train["recipe"]
+    said = judge(run_dir, clips, (BLACKED_OUT,) if blind else ())
+    scores.write_logits(run_dir, said)
+    return said
+
+
+def judge(run_dir: Path, clips: ClipTable, ops: Sequence[ClipOp] = ()) -> Said:
+    """Runs a finished model on clips, each changed by some ops first.
+
+    Raises:
+        TrainingError: a logit is not a finite number.
+    """
+    model, _ = runs.load_run(run_dir)
+    with dataset.plain_errors():
+        batches = dataset.for_evaluation(clips, batch_size=_BATCH_SIZE, ops=ops)
+        logits = model.predict(batches, verbose=0).astype(np.float64)
+    if not np.all(np.isfinite(logits)):
+        raise TrainingError(f"The model in {run_dir} gives logits that are no finite numbers. Train with a lower rate.")
+    return Said(clips, logits)
+
+
+def measure_speed(material: Material, recipe: Recipe, work: Path) -> float:
+    """Returns how many clips a second a training takes in, measured over a few steps that are thrown away."""
+    clips = material.to_learn_from(recipe, ())
+    size = recipe.train.batch_size
+    num_steps = _STEPS_TO_WARM_UP + _STEPS_TO_TIME
+    few = clips.select(np.resize(np.arange(len(clips)), num_steps * size))
+    times: list[float] = []
+    folder = work / ".speed"
+    try:
+        training.train(
+            material.videos_dir,
+            folder,
+            dataclasses.replace(recipe.train, epochs=1, warmup_epochs=0.0),
+            train_clips=few,
+            on_progress=lambda at: times.append(time.monotonic()),
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    # The last call comes after the epoch.
+    return size * _STEPS_TO_TIME / max(times[num_steps] - times[_STEPS_TO_WARM_UP], 1e-9)

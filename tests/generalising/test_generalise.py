@@ -1,0 +1,100 @@
+"""The whole path on clips of squares, with every training a few steps long."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.generalising import generalise as stage
+from deepfake_tf.generalising import models, tables
+from deepfake_tf.generalising.generalise import Wanted, generalise
+from deepfake_tf.generalising.ingredients import TRAIN, Recipe
+from deepfake_tf.generalising.material import Material
+from deepfake_tf.manifest import read_manifest
+from deepfake_tf.predictors.saved_model import SavedModel, read_spec
+from deepfake_tf.schema import ClipSpec
+from deepfake_tf.stages import Stages
+from tests.clips_of_squares import write_data
+
+SPEC = ClipSpec(num_frames=1, clips_per_video=2, crop_size_px=16, placement="spread")
+SMALL = dataclasses.replace(TRAIN, backbone="small_cnn", backbone_settings={"channels": [4, 8]}, batch_size=8)
+WANTED = Wanted(hours=1e-9, recipe=Recipe(SPEC, SMALL), robustness={"jpeg": (50,)})
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Two reals with a fake each, and two reals and two fakes by themselves."""
+    folder = tmp_path_factory.mktemp("material")
+    matched = [("a", 0), ("a~", 1), ("b", 0), ("b~", 1)]
+    others = [("c", 0), ("d", 0), ("e", 1), ("f", 1)]
+    write_data(
+        folder / "videos", {"train": others, "test": matched}, spec=SPEC, groups={"a~": "group-a", "b~": "group-b"}
+    )
+    write_data(folder / "photographs", {"train": [("p", 0), ("q", 0)]}, spec=SPEC, seed=1)
+    return Material(folder)
+
+
+def run(material, folder, wanted=WANTED):
+    entries = read_manifest(material.videos_dir / "manifest.csv")
+    said = io.StringIO()
+    screen = Stages(Console(file=said, width=200))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "cut_clips", lambda *arguments: material)
+        patch.setattr(models, "measure_speed", lambda *arguments: 100.0)
+        results = generalise(entries, folder / "pictures", folder / "work", folder / "servable", wanted, screen)
+    return results, said.getvalue()
+
+
+@pytest.mark.slow
+def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monkeypatch):
+    learn, trained = models.learn, []
+
+    def stop_before_the_final_model(*arguments, **named):
+        if not named["held_out"]:
+            raise KeyboardInterrupt
+        trained.append(arguments[2].name)
+        learn(*arguments, **named)
+
+    monkeypatch.setattr(models, "learn", stop_before_the_final_model)
+    with pytest.raises(KeyboardInterrupt):
+        run(material, tmp_path)
+    assert trained == ["base", "0", "1"]
+    plan = (tmp_path / "work" / "plan.json").read_text()
+    at = (tmp_path / "work" / "folds" / "1" / "run.json").stat().st_mtime_ns
+    monkeypatch.setattr(models, "learn", learn)
+    results, said = run(material, tmp_path)
+    assert "Final model" in said
+    assert (tmp_path / "work" / "plan.json").read_text() == plan
+    assert (tmp_path / "work" / "folds" / "1" / "run.json").stat().st_mtime_ns == at
+
+    # What was judged out of fold is every video, each by a run that has not learned from its group.
+    assert results["folds"]["all"]["num_real"] == 4
+    assert results["folds"]["matched"]["num_fake"] == 2
+    assert results["ladder"]["nested"]["chosen"] == ["base", "base"]
+    spec = read_spec(SavedModel(tmp_path / "servable" / "1"))
+    assert spec.clip_spec == SPEC
+    assert spec.calibration.scale == results["folds"]["calibration"]["decision"]["calibration"]["scale"]
+    text = "\n".join(tables.summary(results))
+    assert f"{results['folds']['matched']['auc']:.3f}" in text
+    assert all("|" in line for line in tables.markdown(tables.ladder_rows(results)))
+
+    again, said = run(material, tmp_path)
+    assert again == json.loads((tmp_path / "work" / "results.json").read_text())
+    assert not said
+    with pytest.raises(ConfigError, match="work on other videos"):
+        run(material, tmp_path, dataclasses.replace(WANTED, seed=1))
+
+
+def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
+    recipe = Recipe(SPEC, dataclasses.replace(SMALL, blended_share=0.5))
+    clips = material.to_learn_from(recipe, ["group-a"])
+    # Fakes of the method that is held out are not there either, whatever their group.
+    assert set(clips.video_ids) == {"b", "c", "d", "p", "q"}
+    everything = material.to_learn_from(recipe, [])
+    assert {"a~", "e", "f"} <= set(everything.video_ids)
+    assert not np.any(material.to_learn_from(Recipe(SPEC, SMALL), []).labels)
+    assert set(material.matched.video_ids) == {"a", "a~", "b", "b~"}
