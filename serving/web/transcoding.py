@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deepfake_tf.schema import Limits
+from serving.first_status import FirstStatus
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from serving.web.failures import Failed
 from serving.web.routes import IDEMPOTENCY_KEY, JSON_TYPE, LINES_TYPE, VIDEO_TYPES
@@ -46,7 +47,7 @@ class Transcoder:
         body = _Body(request, lambda chunk: detection_pb2.AnalyzeRequest(chunk=chunk))
         messages = body.messages(detection_pb2.AnalyzeRequest(options=options))
         events = self._gateway.Analyze(messages, metadata=_metadata(request))
-        with body:
+        async with body:
             return await _answer(request, events, lambda event: event.verdict)
 
     async def submit_job(self, request: web.Request) -> web.StreamResponse:
@@ -58,7 +59,7 @@ class Transcoder:
         body = _Body(request, lambda chunk: detection_pb2.SubmitJobRequest(chunk=chunk))
         messages = body.messages(detection_pb2.SubmitJobRequest(options=options))
         job = self._gateway.SubmitJob(messages, metadata=_metadata(request))
-        with body:
+        async with body:
             return _json(await job)
 
     async def get_job(self, request: web.Request) -> web.StreamResponse:
@@ -99,13 +100,15 @@ class Transcoder:
 class _Body:
     """The body of a request as the messages of an upload; never more of it in memory than a few chunks.
 
-    As a context manager it says what is wrong with the body, where that is why the call ended.
+    As a context manager it says what is wrong with the body, where that is why the call ended, and at its end reads no
+    more: what is left of a body after a refusal is the server's to throw away.
     """
 
     def __init__(self, request: web.Request, as_message: Callable[[bytes], Message]) -> None:
         _check_body(request)
         self._request, self._as_message = request, as_message
         self._is_broken = False
+        self._reading: asyncio.Task[bytes] | None = None
 
     async def messages(self, first: Message) -> AsyncIterator[Message]:
         """Yields the options, then chunks of the file as they come."""
@@ -116,8 +119,9 @@ class _Body:
     async def _read(self) -> bytes:
         parts, num_bytes = [], 0
         while num_bytes < CHUNK_BYTES:
+            self._reading = asyncio.create_task(self._request.content.read(CHUNK_BYTES - num_bytes))
             try:
-                part = await self._request.content.read(CHUNK_BYTES - num_bytes)
+                part = await self._reading
             except (web.RequestPayloadError, ConnectionError):
                 # gRPC cancels the call, and does not say why.
                 self._is_broken = True
@@ -128,10 +132,13 @@ class _Body:
             num_bytes += len(part)
         return b"".join(parts)
 
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> None:
         return
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
         if self._is_broken and kind is asyncio.CancelledError:
             raise Failed(grpc.StatusCode.INVALID_ARGUMENT, "The body of the request broke off, or is badly encoded.")
 
@@ -172,7 +179,7 @@ def _metadata(request: web.Request) -> tuple[tuple[str, str], ...]:
 
 async def _answer(request: web.Request, call: _Call[_M], last: Callable[[_M], Message]) -> web.StreamResponse:
     """Sends all answers of a call as lines, or, to a caller who did not ask for lines, what is in the last one."""
-    answers = aiter(call)
+    answers = _answers(call, FirstStatus(call))
     try:
         answer = await anext(answers, None)
         if answer is None:
@@ -186,6 +193,14 @@ async def _answer(request: web.Request, call: _Call[_M], last: Callable[[_M], Me
         call.cancel()
 
 
+async def _answers(call: _Call[_M], ended: FirstStatus) -> AsyncIterator[_M]:
+    try:
+        async for answer in call:
+            yield answer
+    except grpc.aio.AioRpcError as error:
+        raise Failed.from_call(ended.of(error)) from error
+
+
 async def _lines(request: web.Request, first: Message, rest: AsyncIterator[Message]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": LINES_TYPE})
     await response.prepare(request)
@@ -193,9 +208,9 @@ async def _lines(request: web.Request, first: Message, rest: AsyncIterator[Messa
     try:
         async for answer in rest:
             await _write_line(response, _text(answer))
-    except grpc.aio.AioRpcError as error:
+    except Failed as failed:
         # The status line is gone: the failure is the last line.
-        await _write_line(response, f'{{"failure": {_text(Failed.from_call(error).message())}}}')
+        await _write_line(response, f'{{"failure": {_text(failed.message())}}}')
     await response.write_eof()
     return response
 

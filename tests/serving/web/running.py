@@ -23,7 +23,8 @@ class ScriptedGateway(detection_pb2_grpc.DetectionServiceServicer, health_pb2_gr
         events: of Analyze; jobs: of the calls of jobs; after each comes `error` if there is one.
         error: (code, details, trailing metadata) that every call ends with.
         reads: whether Analyze and SubmitJob read the upload.
-        hold: an event that Analyze waits for when it has read the upload.
+        hold_first: an event that Analyze waits for before it reads the upload.
+        hold: an event that it waits for when it has read it.
         last: the last event of Analyze, which comes when the event `hold_last` is set.
     """
 
@@ -32,7 +33,7 @@ class ScriptedGateway(detection_pb2_grpc.DetectionServiceServicer, health_pb2_gr
 
     def reset(self):
         self.events, self.jobs, self.error, self.reads = [], [], None, True
-        self.hold, self.last, self.hold_last = None, None, None
+        self.hold_first, self.hold, self.last, self.hold_last = None, None, None, None
         self.health = health_pb2.HealthCheckResponse.SERVING
         self.first, self.num_bytes, self.largest, self.metadata = None, 0, 0, {}
         self.request, self.was_cancelled, self.has_begun = None, threading.Event(), threading.Event()
@@ -78,6 +79,7 @@ class ScriptedGateway(detection_pb2_grpc.DetectionServiceServicer, health_pb2_gr
     async def _take(self, requests, context):
         self.metadata = dict(context.invocation_metadata())
         self.has_begun.set()
+        await _set(self.hold_first)
         if not self.reads:
             return
         async for request in requests:

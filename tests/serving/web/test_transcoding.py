@@ -83,6 +83,15 @@ def test_a_refusal_comes_while_the_body_is_still_on_its_way(web, gateway):
         assert connection.recv(12) == b"HTTP/1.1 400"
 
 
+@pytest.mark.parametrize("path", ["/v1/videos:analyze", "/v1/jobs"])
+def test_a_refusal_keeps_its_status_while_the_gateway_is_written_to(web, gateway, path):
+    gateway.error, gateway.reads = BUSY, False
+    for _ in range(5):
+        answer = web.ask("POST", path, bytes(8 * 1024**2))
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
+        assert answer.json == {"code": "RESOURCE_EXHAUSTED", "message": "Too much to do."}
+
+
 def test_a_call_without_an_answer_is_an_error(web, gateway):
     assert web.analyze().status == 500
 
@@ -126,6 +135,26 @@ def test_a_body_that_breaks_off_is_no_video_but_a_cancelled_call(web, gateway):
         connection.sendall(head)
         assert gateway.has_begun.wait(10)
     assert gateway.was_cancelled.wait(10)
+
+
+def test_a_gateway_that_does_not_read_holds_the_caller_back(web, gateway):
+    gateway.hold_first = threading.Event()
+    piece, num_sent = b"x" * 256 * 1024, 0
+    with socket.create_connection(("127.0.0.1", web.port)) as connection:
+        head = f"POST /v1/videos:analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**9}\r\n\r\n"
+        connection.sendall(head.encode())
+        connection.settimeout(1)
+        try:
+            while num_sent < 100 * 1024**2:
+                num_sent += connection.send(piece)
+        except TimeoutError:
+            pass
+    # That the caller has gone is noticed once somebody reads again.
+    gateway.hold = threading.Event()
+    gateway.hold_first.set()
+    assert gateway.was_cancelled.wait(10)
+    # What the system's own buffers take, and a few chunks: of a gigabyte.
+    assert num_sent < 32 * 1024**2
 
 
 def test_a_job_is_submitted_with_its_key_and_life(web, gateway):
