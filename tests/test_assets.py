@@ -58,6 +58,8 @@ def test_fetched_once_then_taken_from_the_cache(fake_pip, known_weights, empty_c
         path = assets.blazeface_path(name)
         assert path.parent == empty_cache
         assert path.read_bytes() == data
+        # Who made the cache need not be who reads it.
+        assert path.stat().st_mode & 0o777 == 0o644
     assert len(fake_pip) == 1
     assert "mediapipe==0.10.21" in fake_pip[0]
     assert sorted(path.name for path in empty_cache.iterdir()) == sorted(FILES.values())

@@ -63,10 +63,10 @@ def instructions(text):
 
 def chrooted(stage, command, *, read_only=False):
     """Returns what runs a command in a stage, with the kernel's file systems there, and a network."""
-    mounts = ["mount -t proc proc {0}/proc", "mount --rbind /dev {0}/dev"]
+    mounts = ["mount -t proc proc {0}/proc", "mount --rbind /dev {0}/dev", "mount --rbind /sys {0}/sys"]
     if read_only:
         mounts += ["mount --bind {0} {0}", "mount -o remount,ro,bind {0}", "mount -t tmpfs tmpfs {0}/tmp"]
-        mounts = mounts[2:4] + mounts[:2] + mounts[4:]
+        mounts = mounts[3:5] + mounts[:3] + mounts[5:]
     steps = " && ".join(one.format(shlex.quote(str(stage.folder))) for one in mounts)
     values = [f"{name}={value}" for name, value in stage.environment().items()]
     inner = ["chroot", f"--userspec={stage.user}", str(stage.folder), "/usr/bin/env", "-i", *values, *command]
