@@ -147,6 +147,11 @@ def test_results_that_are_not_there_or_not_ours_are_refused(tmp_path):
         read_robustness(tmp_path)
 
 
+def test_only_some_strengths_can_be_asked_for():
+    chosen = Sweep(names=("jpeg", "h264"), strengths={"jpeg": (50,)}).chosen(ClipSpec())
+    assert {one.name: len(one.strengths) for one in chosen} == {"jpeg": 1, "h264": 6}
+
+
 def test_turned_crops_leave_out_what_cannot_be_done():
     names = [one.name for one in Sweep().chosen(ClipSpec(alignment="eyes"))]
     assert names == [one.name for one in DEGRADATIONS if one.name != "crop_shift"]

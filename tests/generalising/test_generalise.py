@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tests.clips_of_squares import write_data
 
 SPEC = ClipSpec(num_frames=1, clips_per_video=2, crop_size_px=16, placement="spread")
 SMALL = dataclasses.replace(TRAIN, backbone="small_cnn", backbone_settings={"channels": [4, 8]}, batch_size=8)
-WANTED = Wanted(hours=1e-9, recipe=Recipe(SPEC, SMALL), robustness={"jpeg": (50,)})
+WANTED = Wanted(hours=1e-9, recipe=Recipe(SPEC, SMALL), robustness={})
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +52,30 @@ def run(material, folder, wanted=WANTED):
 
 @pytest.mark.slow
 def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monkeypatch):
-    learn, trained = models.learn, []
+    learn, asked = models.learn, []
 
-    def stop_before_the_final_model(*arguments, **named):
-        if not named["held_out"]:
+    def learn_once(material, recipe, run_dir, *, held_out, **named):
+        """Trains the first model; the others are copies of it. The final one is not reached at first."""
+        if not held_out and not asked.count("final"):
+            asked.append("final")
             raise KeyboardInterrupt
-        trained.append(arguments[2].name)
-        learn(*arguments, **named)
+        asked.append(run_dir.name)
+        if not asked[1:]:
+            learn(material, recipe, run_dir, held_out=held_out, **named)
+        elif not run_dir.is_dir():
+            shutil.copytree(tmp_path / "work" / "rungs" / "base", run_dir)
+            (run_dir / "logits.csv").unlink()
 
-    monkeypatch.setattr(models, "learn", stop_before_the_final_model)
+    monkeypatch.setattr(models, "learn", learn_once)
     with pytest.raises(KeyboardInterrupt):
         run(material, tmp_path)
-    assert trained == ["base", "0", "1"]
+    assert asked == ["base", "0", "1", "final"]
     plan = (tmp_path / "work" / "plan.json").read_text()
-    at = (tmp_path / "work" / "folds" / "1" / "run.json").stat().st_mtime_ns
-    monkeypatch.setattr(models, "learn", learn)
+    at = (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns
     results, said = run(material, tmp_path)
     assert "Final model" in said
     assert (tmp_path / "work" / "plan.json").read_text() == plan
-    assert (tmp_path / "work" / "folds" / "1" / "run.json").stat().st_mtime_ns == at
+    assert (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns == at
 
     # What was judged out of fold is every video, each by a run that has not learned from its group.
     assert results["folds"]["all"]["num_real"] == 4
