@@ -129,6 +129,11 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "margin": Ingredient("more around the face", spec={"margin": 0.3}),
     "aligned": Ingredient("eyes made level", spec={"alignment": "eyes"}),
     "large": Ingredient("crops of 160 pixels", spec={"crop_size_px": 160}),
+    "over_time": Ingredient(
+        "clips of eight frames and an LSTM",
+        spec={"num_frames": 8, "clips_per_video": 4, "placement": "even"},
+        train={"head": "lstm"},
+    ),
     "ema": Ingredient("averaged weights", train={"ema": 0.99}),
     "mixed": Ingredient("half of the fakes are mixed with their reals", train={"mixed_share": 0.5}),
     "smoothed": Ingredient("smoothed labels", train={"label_smoothing": 0.1}),

@@ -1,0 +1,29 @@
+import pytest
+
+from deepfake_tf.errors import ConfigError
+from deepfake_tf.generalising import ingredients
+from deepfake_tf.generalising.ingredients import BASE, INGREDIENTS, Recipe
+
+
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_an_ingredient_changes_one_thing(name):
+    changed = ingredients.find(name).added_to(Recipe())
+    before, after = Recipe().to_json(), changed.to_json()
+    assert (before == after) == (name == BASE)
+    # It can be written down and read again.
+    assert Recipe.from_json(after) == changed
+
+
+def test_a_network_can_start_from_weights():
+    plain = ingredients.with_backbone(Recipe(), "efficientnet_b0", "none").train
+    assert (plain.backbone, plain.backbone_settings, plain.backbone_rate) == ("efficientnet_b0", {}, 1.0)
+    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet").train
+    assert started.backbone_settings == {"weights": "imagenet"}
+    assert started.backbone_rate < 1
+
+
+def test_what_is_not_there_is_an_error_in_words():
+    with pytest.raises(ConfigError, match="no ingredient 'salt'. There are: base, "):
+        ingredients.find("salt")
+    with pytest.raises(ConfigError, match="photographs, videos or both"):
+        Recipe(photographs=False, videos=False)
