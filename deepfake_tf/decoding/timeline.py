@@ -3,6 +3,7 @@
 Pure arithmetic on what the container says; nothing is decoded here.
 """
 
+import bisect
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,6 +44,7 @@ class Timeline:
         self._packets = packets
         shown = [packet for packet in packets if packet.is_shown]
         self.times, first = np.unique(np.array([packet.pts for packet in shown], np.int64), return_index=True)
+        self._times: list[int] = self.times.tolist()
         self.is_reference: NDArray[np.bool_] = np.array([packet.is_reference for packet in shown], bool)[first]
         self.is_key: NDArray[np.bool_] = np.array([packet.is_key for packet in shown], bool)[first]
 
@@ -55,7 +57,7 @@ class Timeline:
 
     def index_at(self, pts: int) -> int:
         """Returns the number of the frame shown at a time (of the one before, if there is none at it exactly)."""
-        return max(0, int(np.searchsorted(self.times, pts, side="right")) - 1)
+        return max(0, bisect.bisect_right(self._times, pts) - 1)
 
     def packets_to_decode(self, wanted: Collection[int]) -> NDArray[np.bool_]:
         """Returns which packets, in order of decoding, can be of use for the wanted frames.

@@ -164,14 +164,7 @@ class Video:
         return self._matrices[picture.rotation]
 
     def _index(self, number: int, picture: av.VideoFrame) -> int:
-        if self._is_counted or picture.pts is None:
-            return number
-        # What comes out when the decoder is emptied has no unit of time; it is the stream's then.
-        tick_sec = picture.time_base or self.timeline.tick_sec
-        is_same = tick_sec == self.timeline.tick_sec
-        return self.timeline.index_at(
-            picture.pts if is_same else round(picture.pts * tick_sec / self.timeline.tick_sec)
-        )
+        return number if self._is_counted or picture.pts is None else self.timeline.index_at(picture.pts)
 
     def _pictures(
         self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
@@ -196,11 +189,11 @@ class Video:
         can_choose = is_progressive and not self._is_counted
         can_skip = can_choose and context.name in _CODECS_THAT_SKIP
         wanted_times = {int(self.timeline.times[index]) for index in wanted}
-        is_needed = self.timeline.packets_to_decode(wanted) if can_choose else None
+        is_needed = self.timeline.packets_to_decode(wanted).tolist() if can_choose else []
         previous = -1
         for number, packet in enumerate(_frame_packets(container, stream)):
             self._check()
-            if is_needed is not None and not is_needed[number : number + 1].all():
+            if number < len(is_needed) and not is_needed[number]:
                 continue
             if number > previous + 1:
                 yield from self._pictures_of(context, None)
@@ -268,9 +261,13 @@ class _Deinterlacer:
     def _done(self, graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
         while True:
             try:
-                yield graph.vpull()
+                picture = graph.vpull()
             except (BlockingIOError, av.EOFError):
                 return
+            # The filter counts in a unit of its own.
+            if picture.pts is not None and picture.time_base:
+                picture.pts = round(picture.pts * picture.time_base / self._time_base)
+            yield picture
 
 
 def _open(path: Path) -> InputContainer:
