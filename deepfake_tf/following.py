@@ -46,6 +46,7 @@ class Follower:
         self._cut = cut
         self._last: Seen | None = None
         self._waiting: list[Frame] = []
+        self._is_steady = False
         self._num_empty = 0
 
     def take(self, frame: Frame, *, must_look: bool) -> list[Seen]:
@@ -53,7 +54,7 @@ class Follower:
 
         Args:
             frame: it may have to wait for the next that is looked at, whose faces tell where its own are.
-            must_look: it is looked at.
+            must_look: it is looked at; so is any other while faces come, go or run.
 
         Returns:
             The frames whose faces are known by now and were not yet told, in order of time.
@@ -63,6 +64,8 @@ class Follower:
             return []
         seen = self._look(frame, self._last)
         between = self._between(self._last, self._waiting, seen) if self._last else []
+        before = between[-1] if between else self._last
+        self._is_steady = before is not None and bool(tracks.pairs_to_follow(before.faces, seen.faces))
         self._last, self._waiting = seen, []
         return [*between, seen]
 
@@ -76,7 +79,8 @@ class Follower:
         return seen
 
     def _can_wait(self, frame: Frame) -> bool:
-        if self._last is None or len(self._waiting) == _MOST_WAITING:
+        # In a crowd that walks by a frame that waited is looked at in the end, when the caches have forgotten it.
+        if self._last is None or not self._is_steady or len(self._waiting) == _MOST_WAITING:
             return False
         return frame.timestamp_us - self._last.frame.timestamp_us <= _WAITS_FOR_US
 

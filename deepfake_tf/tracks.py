@@ -234,7 +234,10 @@ def between(one: Detection, other: Detection, share: float) -> Detection:
         other: where it will be.
         share: how far it has gone, in [0, 1].
     """
-    left, top, right, bottom = (a + (b - a) * share for a, b in zip(one.box_xyxy_px, other.box_xyxy_px, strict=True))
+    # As records store it: what is cut out again from there must be the same.
+    left, top, right, bottom = (
+        float(np.float32(a + (b - a) * share)) for a, b in zip(one.box_xyxy_px, other.box_xyxy_px, strict=True)
+    )
     return Detection(
         box_xyxy_px=(left, top, right, bottom),
         confidence=min(one.confidence, other.confidence),

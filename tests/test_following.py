@@ -50,7 +50,7 @@ def followed(detector, num_frames, every, step_us=40_000, cut=cut_where_the_face
 def test_between_looks_faces_lie_on_the_way():
     detector = CountingDetector()
     found = followed(detector, 9, 4)
-    assert detector.looks == ["0", "4 near", "8 near"]
+    assert detector.looks == ["0", "1 near", "4 near", "8 near"]
     assert [seen.frame.index for seen in found] == list(range(9))
     assert [seen.faces[0].box_xyxy_px[0] for seen in found] == pytest.approx(np.arange(10, 19))
     assert [len(seen.crops) for seen in found] == [1] * 9
@@ -64,21 +64,21 @@ def test_where_the_face_is_not_on_the_way_is_looked_in_the_middle():
         was_looked_for = any(look.split()[0] == str(one.index) for look in detector.looks)
         return cut_where_the_face_is(one if was_looked_for else frame(-99), detection)
 
-    found = followed(detector, 5, 4, cut=cut)
-    assert detector.looks == ["0", "4 near", "2 near", "1 near", "3 near"]
-    assert [seen.frame.index for seen in found] == list(range(5))
+    found = followed(detector, 9, 8, cut=cut)
+    assert detector.looks == ["0", "1 near", "8 near", "5 near", "3 near", "2 near", "4 near", "7 near", "6 near"]
+    assert [seen.frame.index for seen in found] == list(range(9))
 
 
 def test_looks_that_are_too_far_apart_tell_nothing_of_what_lies_between():
     detector = CountingDetector()
-    followed(detector, 5, 4, step_us=700_000)
-    assert detector.looks == ["0", "3", "2 near", "4 near"]
+    followed(detector, 6, 5, step_us=700_000)
+    assert detector.looks == ["0", "1 near", "4", "3 near", "5 near"]
 
 
 def test_few_frames_wait():
     detector = CountingDetector()
     followed(detector, 40, 40, step_us=1_000)
-    assert detector.looks[1] == "9 near"
+    assert detector.looks[:3] == ["0", "1 near", "10 near"]
 
 
 def test_long_ago_is_not_known():
@@ -89,15 +89,21 @@ def test_long_ago_is_not_known():
 
 def test_frames_at_the_end_are_looked_at_themselves():
     detector = CountingDetector()
-    found = followed(detector, 3, 4)
-    assert detector.looks == ["0", "1 near", "2 near"]
-    assert [seen.frame.index for seen in found] == [0, 1, 2]
+    found = followed(detector, 4, 4)
+    assert detector.looks == ["0", "1 near", "2 near", "3 near"]
+    assert [seen.frame.index for seen in found] == [0, 1, 2, 3]
 
 
 def test_where_a_face_appears_the_frames_before_are_looked_at():
     detector = CountingDetector(seen=range(2, 9))
     found = followed(detector, 5, 4)
     assert [bool(seen.faces) for seen in found] == [False, False, True, True, True]
+
+
+def test_while_faces_come_and_go_no_frame_waits():
+    detector = CountingDetector(seen=range(0, 9, 2))
+    followed(detector, 6, 8)
+    assert [look.split()[0] for look in detector.looks] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_long_stretches_without_a_face_are_looked_at_closely_now_and_then():
