@@ -19,10 +19,10 @@ ROWS = [
     plain schema plugins command stages protos atomic crc32c native_output
     """,
     """
-    assets manifest balance layouts splits workers faces tracks clips crops following face_regions augment recipes
+    assets archives manifest balance layouts splits workers faces tracks clips crops following face_regions augment recipes
     blending metrics versions
     timing batch_buffers frame_windows
-    timeline squares colour frames video picture_files picture_folder
+    timeline squares colour frames deinterlacing video picture_files picture_folder
     joining verdict calibration decision
     settings train_flags
     resampling delong
@@ -49,7 +49,7 @@ ROWS = [
     fitted standardise probe_settings embeddings probe_model
     """,
     """
-    runs chance export litert edge
+    runs chance export litert edge model_card publishing
     robustness robustness_cells robustness_plots
     saliency overlay explain
     scoring run_calibration
@@ -61,7 +61,7 @@ ROWS = [
     synthetic
     probe_data probe_cells probe_scores probe_table probe_report probe probe_matrix
     search_space search_oracles search_report tuning crossval_report crossval
-    scores models sanity calibrating tables generalise
+    scores models sanity calibrating folds tables generalise
     """,
 ]
 # Folders of modules, each of which has its own row.

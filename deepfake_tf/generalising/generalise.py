@@ -20,14 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from deepfake_tf import atomic, runs, splits
+from deepfake_tf import atomic, runs
 from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.degrading import robustness
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.export import export_servable
-from deepfake_tf.generalising import calibrating, hours, ingredients, models, sanity, scores
+from deepfake_tf.generalising import folds, hours, ingredients, models, sanity, scores, tables
 from deepfake_tf.generalising.hours import Hours
 from deepfake_tf.generalising.ingredients import BACKGROUND, BASE, Recipe
 from deepfake_tf.generalising.material import Material, cut_clips
@@ -131,22 +129,26 @@ class _Stage:
         videos = {name: said.videos() for name, said in rungs.items()}
         name = scores.choose({key: one for key, one in videos.items() if key != BACKGROUND})
         recipe, material = self._recipes[name], self._cut(self._recipes[name])
-        folds = self._fold(recipe, material, time)
+        out_of_fold = self._fold(recipe, material, time)
         self._learn_final(recipe, material, time)
         found = {
             "ladder": self._describe_ladder(videos),
             "chosen": name,
             "joining": scores.of_joining(rungs[name]),
-            "folds": folds,
+            "folds": out_of_fold,
             "sanity": self._check(name, rungs[name]),
             "robustness": self._degrade(name, material),
         }
-        path = self._publish(folds)
+        path = self._publish(out_of_fold)
         results = {
             "format_version": FORMAT_VERSION,
             "identity": self._identity(),
             "hours": time.to_json(),
-            "data": {**_counts(material), "photographs": len(material.photographs)},
+            "data": {
+                "videos": len(set(material.videos.video_ids)),
+                "matched": len(set(material.matched.video_ids)),
+                "photographs": len(material.photographs),
+            },
             "environment": runs.describe_environment(),
             **found,
             "servable": str(path),
@@ -220,7 +222,7 @@ class _Stage:
                 )
                 said[name] = models.ask(run_dir, recipe, material.videos).of(material.matched)
                 found = scores.of_matched(said[name].videos())
-                self._screen.say(f"matched pairs: AUC {_interval(found)}, {found['pairs_right']:.0%} in order")
+                self._screen.say(f"matched pairs: AUC {tables.value(found)}, {found['pairs_right']:.0%} in order")
         return said
 
     def _describe_ladder(self, rungs: Mapping[str, VideoScores]) -> dict[str, Any]:
@@ -257,64 +259,32 @@ class _Stage:
             for title, points in curves.items()
         }
 
-    # The folds -------------------------------------------------------------------------------------------------------
+    # The chosen recipe -----------------------------------------------------------------------------------------------
 
     def _fold(self, recipe: Recipe, material: Material, time: Hours) -> dict[str, Any]:
-        """Judges every video by a model that has seen nobody of its group, and no fake of a method in its fold."""
-        there = set(material.videos.video_ids)
-        entries = [one for one in self._entries if one.video_id in there]
-        by_video = splits.assign_folds(entries, num_folds=self._wanted.num_folds, seed=self._wanted.seed)
-        parts = []
-        for number in range(self._wanted.num_folds):
-            rows = [row for row, name in enumerate(material.videos.video_ids) if by_video[name] == number]
-            clips = material.videos.select(rows)
-            run_dir = self._work / "folds" / str(number)
+        def judge(number: int, clips: ClipTable) -> Said:
+            run_dir, groups = self._work / "folds" / str(number), sorted(set(clips.groups))
             with self._screen.stage(f"Fold {number}", f"learns without {len(set(clips.video_ids))} videos") as tell:
-                held_out = sorted(set(clips.groups))
-                models.learn(
-                    material, recipe, run_dir, epochs=time.of_a_model, held_out=held_out, on_progress=_show(tell)
-                )
-                parts.append(models.ask(run_dir, recipe, clips))
-        order = {name: row for row, name in enumerate(material.videos.example_ids)}
-        logits = np.zeros(len(order))
-        for part in parts:
-            logits[[order[name] for name in part.clips.example_ids]] = part.logits
-        whole = Said(material.videos, logits)
-        matched = whole.of(material.matched).videos()
-        return {
-            "matched": scores.of_matched(matched),
-            "all": scores.of_matched(whole.videos()),
-            "methods": scores.of_methods(whole),
-            "calibration": calibrating.out_of_fold(matched, by_video),
-        }
+                epochs = time.of_a_model
+                models.learn(material, recipe, run_dir, epochs=epochs, held_out=groups, on_progress=_show(tell))
+                return models.ask(run_dir, recipe, clips)
 
-    # The end ---------------------------------------------------------------------------------------------------------
+        wanted = self._wanted
+        return folds.judge_all(material, self._entries, judge, num_folds=wanted.num_folds, seed=wanted.seed)
 
     def _learn_final(self, recipe: Recipe, material: Material, time: Hours) -> None:
         with self._screen.stage("Final model", "learns from all of it") as tell:
             epochs, run_dir = time.of_a_model, self._work / "final"
             models.learn(material, recipe, run_dir, epochs=epochs, held_out=(), on_progress=_show(tell))
 
-    def _publish(self, folds: Mapping[str, Any]) -> Path:
+    def _publish(self, out_of_fold: Mapping[str, Any]) -> Path:
         run_dir = self._work / "final"
         with self._screen.stage("Publishing", str(self._out)):
-            fitted = folds["calibration"]
+            fitted = out_of_fold["calibration"]
             chosen = Decision.from_json(fitted["decision"])
             _, run = runs.load_run(run_dir)
             decision.write(run_dir, run, chosen, {**fitted, "data": "matched pairs, out of fold"})
             return export_servable(run_dir, self._out)
-
-
-def _counts(material: Material) -> dict[str, int]:
-    def count(clips: ClipTable) -> int:
-        return len(set(clips.video_ids))
-
-    return {"videos": count(material.videos), "matched": count(material.matched)}
-
-
-def _interval(found: Mapping[str, Any]) -> str:
-    low, high = found["interval"]
-    return f"{found['auc']:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
 
 
 def _show(tell: Tell) -> Any:

@@ -92,6 +92,7 @@ def measure_speed(material: Material, recipe: Recipe, work: Path) -> float:
     few = clips.select(np.resize(np.arange(len(clips)), num_steps * size))
     times: list[float] = []
     folder = work / ".speed"
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         training.train(
             material.videos_dir,
