@@ -1,74 +1,53 @@
 """The caller's program: hands videos to a gateway, shows how far it is, prints the verdicts.
 
-    python -m serving.client x.mp4 y.mp4 --target localhost:50051 [--json]
+    python -m serving.client x.mp4 folder/ --target localhost:50051 [--json]
 
-It needs grpcio, numpy, protobuf and rich, no TensorFlow. As a library:
+It needs grpcio, numpy, protobuf and rich, no TensorFlow and nothing that decodes videos. As a library:
 
     with Client("localhost:50051") as client:
         print(client.analyze("x.mp4").verdict)
+
+AsyncClient (async_client.py) is the same for programs that run an event loop.
 """
 
 import argparse
-import hashlib
-import json
+import asyncio
+import contextlib
 import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self, TypeVar
 
-import grpc
-from google.protobuf import json_format
-
-from deepfake_tf import command, schema
+from deepfake_tf import command, layouts, schema
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.judging import verdict
-from deepfake_tf.judging.verdict import Answer, Verdict
-from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
+from deepfake_tf.judging.verdict import Verdict
+from serving import access
+from serving.async_client import AsyncClient, Progress, look_at
+from serving.client_output import Output
+from serving.link import DEFAULT_DEADLINE_SEC, DEFAULT_RETRIES, DEFAULT_TARGET, CallError, Link, read_token
+from serving.protos.deepfake.v1 import detection_pb2
 
-if TYPE_CHECKING:
-    from rich.console import Console
+__all__ = ["AsyncClient", "CallError", "Client", "Link", "main"]
 
-CHUNK_BYTES = 512 * 1024
-UPLOAD_STAGE = "upload"
-DEFAULT_DEADLINE_SEC = 900.0
-
-Progress = Callable[[str, float], None]
-"""Takes the name of a stage and the share of it that is done, in [0, 1]."""
-
-_STYLES = {
-    Answer.REAL: "bold green",
-    Answer.FAKE: "bold red",
-    Answer.INCONCLUSIVE: "bold yellow",
-    Answer.NO_FACE: "bold yellow",
-    Answer.UNREADABLE: "bold yellow",
-}
-
-
-class CallError(Exception):
-    """A call that ended without a verdict.
-
-    Attributes:
-        code: the gRPC status.
-    """
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_Result = TypeVar("_Result")
+_Judge = Callable[..., Awaitable[Verdict]]
 
 
 class Client:
-    """A link to a gateway. Threads may share it."""
+    """A link to a gateway for programs without an event loop. Threads may share it."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, link: Link | str = DEFAULT_TARGET, *, retries: int = DEFAULT_RETRIES) -> None:
         """Makes the link; nothing is sent yet.
 
         Args:
-            target: host:port of the gateway.
+            link: the gateway, or its host:port.
+            retries: how often a gateway is tried again that cannot be reached.
         """
-        self.target = target
-        self._channel = grpc.insecure_channel(target)
-        self._stub = detection_pb2_grpc.DetectionServiceStub(self._channel)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-client", daemon=True)
+        self._thread.start()
+        self._client = self._wait(self._open(link, retries))
 
     def analyze(
         self,
@@ -78,38 +57,51 @@ class Client:
         deadline_sec: float = DEFAULT_DEADLINE_SEC,
         request_id: str = "",
     ) -> Verdict:
-        """Has one video judged.
-
-        Args:
-            path: the file.
-            on_progress: is told how far upload and analysis are.
-            deadline_sec: how long all of it may take.
-            request_id: what the gateway's log calls the request; a random one if empty.
-
-        Raises:
-            CallError: the gateway did not answer with a verdict.
-            OSError: the file cannot be read.
-        """
-        tell = on_progress or (lambda stage, share: None)
-        path = Path(path)
-        options = detection_pb2.AnalyzeOptions(
-            name=path.name,
-            size_bytes=path.stat().st_size,
-            sha256=_sha256(path),
-            request_id=request_id or uuid.uuid4().hex,
+        """Has one video judged while this waits, as `AsyncClient.analyze`."""
+        return self._wait(
+            self._client.analyze(path, on_progress=on_progress, deadline_sec=deadline_sec, request_id=request_id)
         )
+
+    def analyze_all(self, paths: Sequence[Path | str], *, num_parallel: int = 4) -> Iterator[Verdict | CallError]:
+        """Has many videos judged, some at a time, as `AsyncClient.analyze_all`."""
+        results = self._client.analyze_all(paths, num_parallel=num_parallel)
         try:
-            events = self._stub.Analyze(_requests(path, options, tell), timeout=deadline_sec)
-            return _verdict(events, tell)
-        except grpc.RpcError as error:
-            message = error.details() or "no details"
-            if message.startswith("failed to connect"):
-                message = f"no gateway answers at {self.target}. Is it running, and is the address right?"
-            raise CallError(error.code(), message) from error
+            for _ in paths:
+                yield self._wait(_next(results))
+        finally:
+            self._wait(results.aclose())  # type: ignore[attr-defined]
+
+    def analyze_as_job(
+        self,
+        path: Path | str,
+        *,
+        on_progress: Progress | None = None,
+        deadline_sec: float = DEFAULT_DEADLINE_SEC,
+        key: str = "",
+    ) -> Verdict:
+        """Hands in a video as a job and waits for its end, as `AsyncClient.analyze_as_job`."""
+        return self._wait(
+            self._client.analyze_as_job(path, on_progress=on_progress, deadline_sec=deadline_sec, key=key)
+        )
+
+    def submit(self, path: Path | str, *, key: str = "", keep_sec: float | None = None) -> detection_pb2.Job:
+        """Hands in a video to be judged later, as `AsyncClient.submit`."""
+        return self._wait(self._client.submit(path, key=key, keep_sec=keep_sec))
+
+    def wait(self, job_id: str, *, deadline_sec: float = DEFAULT_DEADLINE_SEC) -> Verdict:
+        """Waits for the end of a job, as `AsyncClient.wait`."""
+        return self._wait(self._client.wait(job_id, deadline_sec=deadline_sec))
+
+    def job(self, job_id: str, *, cancel: bool = False) -> detection_pb2.Job:
+        """Returns how a job stands, as `AsyncClient.job`."""
+        return self._wait(self._client.job(job_id, cancel=cancel))
 
     def close(self) -> None:
         """Closes the link."""
-        self._channel.close()
+        self._wait(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -117,130 +109,114 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    async def _open(self, link: Link | str, retries: int) -> AsyncClient:
+        # gRPC's channels belong to the loop that they are opened on.
+        return AsyncClient(link, retries=retries)
 
-def _requests(
-    path: Path, options: detection_pb2.AnalyzeOptions, tell: Progress
-) -> Iterator[detection_pb2.AnalyzeRequest]:
-    yield detection_pb2.AnalyzeRequest(options=options)
-    num_bytes = 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield detection_pb2.AnalyzeRequest(chunk=chunk)
-            num_bytes += len(chunk)
-            tell(UPLOAD_STAGE, min(1.0, num_bytes / max(1, options.size_bytes)))
-
-
-def _verdict(events: Iterator[detection_pb2.AnalyzeEvent], tell: Progress) -> Verdict:
-    message = None
-    for event in events:
-        kind = event.WhichOneof("event")
-        if kind == "received":
-            tell(UPLOAD_STAGE, 1.0)
-        elif kind == "progress":
-            tell(event.progress.stage, event.progress.fraction)
-        elif kind == "verdict":
-            message = event.verdict
-    if message is None:
-        raise CallError(grpc.StatusCode.INTERNAL, "the gateway ended the call without a verdict")
-    try:
-        return Verdict.from_json(json_format.MessageToDict(message))
-    except ValueError as error:
-        raise CallError(grpc.StatusCode.INTERNAL, str(error)) from error
+    def _wait(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupt while waiting stops the work too.
+            future.cancel()
+            raise
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+async def _next(results: AsyncIterator[Verdict | CallError]) -> Verdict | CallError:
+    return await anext(results)
 
 
 # The command --------------------------------------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Has videos judged one after another; exit code 0 if each has a verdict, 1 if some have none."""
+    """Has videos judged, some at a time; exit code 0 if each has a verdict, 1 if some have none."""
     parser = command.Parser("Hands videos to a gateway and prints its verdicts.")
-    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="a video file")
-    parser.add_argument("--target", default=f"localhost:{schema.GATEWAY_PORT}", help="host:port of the gateway")
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="a video file, or a folder of them")
+    parser.add_argument(
+        "--target", default=DEFAULT_TARGET, help="host:port of the gateway; of the model server if direct"
+    )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each video")
-    parser.add_argument("--deadline-sec", type=float, default=DEFAULT_DEADLINE_SEC, help="for one video")
+    parser.add_argument("--parallel", type=int, default=4, help="videos on their way at a time")
+    parser.add_argument("--deadline-sec", type=float, default=DEFAULT_DEADLINE_SEC, help="for one video, all its tries")
+    parser.add_argument("--retries", type=int, default=DEFAULT_RETRIES, help="if the gateway cannot be reached")
+    parser.add_argument("--job", action="store_true", help="hand in jobs: a lost link does not lose the work")
+    parser.add_argument("--direct", action="store_true", help="cut faces out here; no video leaves this machine")
+    parser.add_argument("--model-name", default=schema.MODEL_NAME, help="with --direct: name of the served model")
+    parser.add_argument("--token-file", type=Path, help="holds the token for the gateway")
+    parser.add_argument("--tls-ca", type=Path, help="CA of the other side (PEM): talk TLS")
+    parser.add_argument("--tls-certificate", type=Path, help="our certificate, where one is asked for (PEM)")
+    parser.add_argument("--tls-key", type=Path, help="its private key (PEM)")
     return command.run(parser, _submit, argv)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    for path in arguments.videos:
-        if not path.is_file():
-            raise ConfigError(f"There is no such video file. Received: {path}")
+    _check(arguments)
+    paths = _find_videos(arguments.videos)
+    return asyncio.run(_judge_all(arguments, paths))
+
+
+def _check(arguments: argparse.Namespace) -> None:
     if not arguments.deadline_sec > 0:
         raise ConfigError(f"--deadline-sec must be above 0. Received: {arguments.deadline_sec}")
-    from rich.console import Console
+    if arguments.parallel < 1 or arguments.retries < 0:
+        raise ConfigError("--parallel must be 1 or more, and --retries 0 or more.")
+    if arguments.direct and (arguments.job or arguments.token_file):
+        raise ConfigError("--direct asks no gateway: --job and --token-file do not go with it.")
 
-    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
+
+def _find_videos(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        inside = layouts.video_files(path) if path.is_dir() else [path]
+        if not path.exists() or not inside:
+            raise ConfigError(f"There is no such video file, or no video in that folder. Received: {path}")
+        found += inside
+    return found
+
+
+async def _judge_all(arguments: argparse.Namespace, paths: Sequence[Path]) -> int:
     num_failed = 0
-    with Client(arguments.target) as client:
-        for path in arguments.videos:
-            result = _judge(client, path, arguments.deadline_sec, err)
-            num_failed += isinstance(result, CallError)
-            if arguments.json:
-                out.out(_to_json(str(path), result), highlight=False)
-            else:
-                _print_result(str(path), result, out)
-    if len(arguments.videos) > 1:
-        err.print(f"{len(arguments.videos) - num_failed} of {len(arguments.videos)} videos have a verdict")
+    async with contextlib.AsyncExitStack() as opened:
+        client, judge = await _open(arguments, opened)
+        output = opened.enter_context(Output(len(paths), as_json=arguments.json))
+
+        async def one(path: Path | str) -> Verdict:
+            with output.started(str(path)) as tell:
+                return await judge(path, on_progress=tell, deadline_sec=arguments.deadline_sec)
+
+        results = client.analyze_all(paths, num_parallel=arguments.parallel, judge=one)
+        async with contextlib.aclosing(results):  # type: ignore[type-var]
+            for path in paths:
+                result = await anext(results)
+                num_failed += isinstance(result, CallError)
+                output.show(str(path), result)
+    if len(paths) > 1:
+        output.say(f"{len(paths) - num_failed} of {len(paths)} videos have a verdict")
     return command.SOME_FAILED if num_failed else command.DONE
 
 
-def _judge(client: Client, path: Path, deadline_sec: float, console: "Console") -> Verdict | CallError:
-    with _ProgressBar(console, path.name) as bar:
-        try:
-            return client.analyze(path, on_progress=bar.tell, deadline_sec=deadline_sec)
-        except CallError as error:
-            return error
+async def _open(arguments: argparse.Namespace, opened: contextlib.AsyncExitStack) -> tuple[AsyncClient, _Judge]:
+    """Returns the client, and what judges one video."""
+    credentials = access.channel_credentials(arguments.tls_ca, arguments.tls_certificate, arguments.tls_key)
+    token = read_token(arguments.token_file) if arguments.token_file else ""
+    link = Link(arguments.target, token, credentials)
+    client = await opened.enter_async_context(AsyncClient(link, retries=arguments.retries))
+    if arguments.direct:
+        from serving.direct import Direct
+
+        settings = {"model_name": arguments.model_name, "num_workers": arguments.parallel, "credentials": credentials}
+        return client, opened.enter_context(Direct(arguments.target, **settings)).analyze
+    return client, _as_job(client) if arguments.job else client.analyze
 
 
-class _ProgressBar:
-    """One line that shows the upload first and then each stage of the analysis; nothing where no person looks."""
+def _as_job(client: AsyncClient) -> _Judge:
+    async def judge(path: Path | str, **settings: Any) -> Verdict:
+        # A command that is given again asks for the job that it left.
+        return await client.analyze_as_job(path, key=(await look_at(path)).sha256, **settings)
 
-    def __init__(self, console: "Console", name: str) -> None:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._name = name
-        self._task = self._progress.add_task(self._label(UPLOAD_STAGE), total=1.0)
-
-    def tell(self, stage: str, share: float) -> None:
-        self._progress.update(self._task, description=self._label(stage), completed=share)
-
-    def _label(self, stage: str) -> str:
-        return f"{self._name}: {stage}"
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-
-def _print_result(name: str, result: Verdict | CallError, console: "Console") -> None:
-    from rich.text import Text
-
-    line = Text(f"{name}: ")
-    if isinstance(result, CallError):
-        console.print(line.append("no verdict", "bold red").append(f", {result.code.name}: {result}"))
-        return
-    first, *others = verdict.describe(result)
-    word = str(result.verdict)
-    console.print(line.append(word, _STYLES[result.verdict]).append(first.removeprefix(word)))
-    for other in others:
-        console.print(Text(other))
-
-
-def _to_json(name: str, result: Verdict | CallError) -> str:
-    """Returns one line: the canonical JSON of a VideoResult."""
-    if isinstance(result, CallError):
-        return json.dumps({"name": name, "failure": {"code": result.code.name, "message": str(result)}})
-    return json.dumps({"name": name, "verdict": result.to_json()})
+    return judge
 
 
 if __name__ == "__main__":

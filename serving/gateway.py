@@ -29,7 +29,7 @@ from serving.jobs import Jobs
 from serving.live import Live
 from serving.monitoring import Monitoring
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
-from serving.upload import Upload, checked_id, read_options, readable, receive
+from serving.upload import GO_ON_KEY, Upload, checked_id, read_options, readable, receive
 
 # What is left of the caller's deadline when ours ends, so that the caller still hears why.
 DEADLINE_MARGIN_SEC = 0.2
@@ -106,7 +106,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             requests = readable(request_iterator)
             options = await read_options(requests)
             with self._open_upload("call", options, record) as upload:
-                received = await self._receive(upload, requests, record)
+                received = await self._receive(upload, requests, record, context)
                 await context.write(detection_pb2.AnalyzeEvent(received=received))
                 verdict = await self._analysis.judge(
                     upload, record, functools.partial(_write_progress, context), deadline_sec=end - time.monotonic()
@@ -131,7 +131,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             upload = self._open_upload("job", options.video, record)
             with contextlib.ExitStack() as opened:
                 opened.enter_context(upload)
-                await self._receive(upload, requests, record)
+                await self._receive(upload, requests, record, context)
                 opened.pop_all()
             return self._jobs.start(upload, options, functools.partial(self._judge_job, upload), owner=owner)
 
@@ -235,8 +235,9 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         return upload
 
     async def _receive(
-        self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord
+        self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord, context: grpc.aio.ServicerContext
     ) -> detection_pb2.Received:
+        await context.send_initial_metadata(((GO_ON_KEY, "go on"),))
         received = await receive(upload, requests, limit_sec=self._limits.upload_sec)
         record.num_bytes = upload.num_bytes
         record.upload_sec = time.monotonic() - record.begin

@@ -94,6 +94,8 @@ class Jobs:
     def find(self, options: detection_pb2.JobOptions, sha256: str, *, owner: str) -> detection_pb2.Job | None:
         """Returns the job that was handed in under the key of these options, if there is one.
 
+        One that failed or was cancelled leaves its key to the next.
+
         Args:
             options: of the new job.
             sha256: of its video, as far as it is known.
@@ -106,7 +108,7 @@ class Jobs:
         if len(options.idempotency_key) > MAX_KEY_CHARS:
             raise RequestError(f"options.idempotency_key may have {MAX_KEY_CHARS} characters.")
         job = self._by_key.get((owner, options.idempotency_key)) if options.idempotency_key else None
-        if job is None:
+        if job is None or job.message.state in (detection_pb2.Job.FAILED, detection_pb2.Job.CANCELLED):
             return None
         if sha256 and sha256.lower() != job.sha256:
             raise KeyConflictError("Another video was handed in under this idempotency key. Use a new key.")
@@ -240,7 +242,7 @@ class Jobs:
 
     def _forget(self, job: _Job) -> None:
         del self._jobs[job.message.job_id]
-        if job.key:
+        if job.key and self._by_key.get(job.key) is job:
             del self._by_key[job.key]
 
 

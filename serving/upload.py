@@ -27,6 +27,9 @@ MAX_CHUNK_BYTES = 1024**2
 MAX_MESSAGE_BYTES = 2 * MAX_CHUNK_BYTES
 """What the gateway receives in one message; what is larger, gRPC refuses before it is in memory."""
 
+GO_ON_KEY = "deepfake-upload"
+"""Initial metadata that says that an upload is awaited; a caller may wait for it, and spare itself a refused one."""
+
 IDLE_SEC = 30.0
 """The longest pause between two messages of an upload."""
 

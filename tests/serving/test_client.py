@@ -1,5 +1,7 @@
 """The caller's program: what it prints, how it ends, and what it does not need."""
 
+import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -9,9 +11,11 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
+from deepfake_tf.errors import PredictorBusyError, PredictorError, PredictorUnavailableError
 from deepfake_tf.schema import Limits
 from deepfake_tf.workers import WorkerPool
-from serving import client
+from serving import async_client, client, link, status
+from serving.access import TokenGate, Tokens
 from serving.protos.deepfake.v1 import detection_pb2
 from tests.serving import videos
 from tests.serving.in_process import GatewayThread, StubPredictor
@@ -85,7 +89,7 @@ def test_some_without_a_verdict_is_exit_code_1(gateway, folder, capsys):
 
 def test_no_gateway_is_one_clear_line(folder, capsys):
     port = free_port()
-    assert client.main([str(folder / "face.mp4"), "--target", f"localhost:{port}"]) == 1
+    assert client.main([str(folder / "face.mp4"), "--target", f"localhost:{port}", "--retries", "0"]) == 1
     out = capsys.readouterr().out
     assert out.startswith(f"{folder / 'face.mp4'}: no verdict, UNAVAILABLE: no gateway answers at localhost:{port}.")
     assert len(out.splitlines()) == 1
@@ -94,8 +98,13 @@ def test_no_gateway_is_one_clear_line(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.mp4"], "There is no such video file. Received: absent.mp4"),
-        ([str(ROOT)], "There is no such video file."),
+        (["absent.mp4"], "There is no such video file, or no video in that folder. Received: absent.mp4"),
+        ([str(ROOT / "serving")], "There is no such video file, or no video in that folder."),
+        (["pyproject.toml", "--parallel", "0"], "--parallel must be 1 or more"),
+        (["pyproject.toml", "--direct", "--job"], "--direct asks no gateway"),
+        (["pyproject.toml", "--token-file", "absent"], "Cannot read the token in absent"),
+        (["pyproject.toml", "--tls-ca", "absent"], "Cannot read absent"),
+        (["pyproject.toml", "--tls-key", "absent"], "TLS needs the CA's certificate"),
         (["pyproject.toml", "--deadline-sec", "-1"], "--deadline-sec must be above 0"),
     ],
 )
@@ -126,6 +135,117 @@ def test_the_library_reports_upload_and_analysis(gateway, folder):
     assert stages[0] == "upload"
     assert stages[-1] == "predict"
     assert ("upload", 1.0) in told
+
+
+def test_a_folder_is_judged_some_at_a_time_in_order(gateway, folder, capsys):
+    assert run(gateway, folder, "--parallel", "3", "--json") == 1
+    out, err = capsys.readouterr()
+    names = [json.loads(line)["name"] for line in out.splitlines()]
+    assert names == sorted(str(path) for path in folder.iterdir())
+    assert err == "4 of 5 videos have a verdict\n"
+
+
+def test_jobs_give_the_same_verdicts(gateway, folder, capsys):
+    def verdicts(*flags):
+        run(gateway, folder, "--json", *flags)
+        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        for one in found:
+            for name in ("requestId", "timingMs"):
+                one.get("verdict", {}).pop(name, None)
+        return found
+
+    assert verdicts("--job") == verdicts()
+
+
+def test_a_job_of_the_library_is_submitted_asked_for_waited_for_and_cancelled(gateway, folder):
+    with client.Client(gateway.target) as opened:
+        job = opened.submit(folder / "face.mp4", key="mine", keep_sec=60)
+        assert opened.submit(folder / "face.mp4", key="mine").job_id == job.job_id
+        verdict = opened.wait(job.job_id)
+        done = opened.job(job.job_id)
+        assert done.expires_at.seconds - done.ended_at.seconds == 60
+        assert opened.job(job.job_id, cancel=True).state == done.state
+        assert opened.analyze(folder / "face.mp4").score == verdict.score
+        assert opened.analyze_as_job(folder / "face.mp4", key="mine").request_id == verdict.request_id
+        with pytest.raises(client.CallError, match="no such job") as caught:
+            opened.wait("unknown")
+        assert caught.value.code == grpc.StatusCode.NOT_FOUND
+        assert [one.verdict for one in opened.analyze_all([folder / "grey.mp4"] * 3, num_parallel=2)] == ["NO_FACE"] * 3
+
+
+def test_the_async_client_is_the_same_on_an_event_loop(gateway, folder):
+    async def run():
+        async with client.AsyncClient(gateway.target) as opened:
+            return await asyncio.gather(*(opened.analyze(folder / name) for name in ("face.mp4", "grey.mp4")))
+
+    assert [one.verdict for one in asyncio.run(run())] == ["FAKE", "NO_FACE"]
+
+
+class Flaky(StubPredictor):
+    """A model that fails as it is told, and then answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.errors, self.num_asked = [], 0
+
+    def spec(self, *, deadline_sec=60.0):
+        self.num_asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().spec()
+
+
+@pytest.mark.parametrize("call", ["analyze", "analyze_as_job"])
+def test_what_may_pass_is_tried_again_and_ends_with_one_verdict(folder, call, monkeypatch):
+    monkeypatch.setattr(link, "_FIRST_PAUSE_SEC", 0.01)
+    monkeypatch.setattr(status, "_MODEL_BUSY_SEC", 0.05)
+    monkeypatch.setattr(async_client, "MODEL_BUSY_SEC", 0.05)
+    predictor = Flaky()
+    gateway = GatewayThread(predictor, None)
+    told = []
+    with client.Client(gateway.target, retries=2) as opened:
+        predictor.errors = [
+            PredictorUnavailableError("x"),
+            *[PredictorBusyError("x")] * 4,
+            PredictorUnavailableError("x"),
+        ]
+        verdict = getattr(opened, call)(folder / "grey.mp4", on_progress=lambda *one: told.append(one[0]))
+        assert (verdict.verdict, predictor.num_asked) == ("NO_FACE", 7)
+        assert "waiting to try again" in told
+        # A gateway that cannot work is tried a few times, what is wrong for good not at all.
+        for error, num_tries in ((PredictorUnavailableError("x"), 3), (PredictorError("x"), 1)):
+            predictor.errors, predictor.num_asked = [error] * 9, 0
+            with pytest.raises(client.CallError):
+                getattr(opened, call)(folder / "grey.mp4")
+            assert predictor.num_asked == num_tries
+    gateway.close()
+
+
+def test_a_busy_gateway_is_waited_for_until_the_deadline():
+    patience = link.Patience(deadline_sec=60, retries=0)
+    busy = client.CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "", 2.0)
+    assert all(2 <= patience.pause_sec(busy) <= 3 for _ in range(20))
+    assert link.Patience(deadline_sec=1.9, retries=0).pause_sec(busy) is None
+    # Without a hint it is no back pressure, but a message that is too large.
+    assert patience.pause_sec(client.CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, "")) is None
+    assert patience.pause_sec(client.CallError(grpc.StatusCode.UNAVAILABLE, "")) is None
+    pauses = link.Patience(deadline_sec=60, retries=9)
+    gone = client.CallError(grpc.StatusCode.UNAVAILABLE, "")
+    waits = [pauses.pause_sec(gone) for _ in range(4)]
+    assert all(first < second for first, second in itertools.pairwise(waits))
+
+
+def test_a_token_goes_along_and_is_never_shown(folder, tmp_path, capsys):
+    path = tmp_path / "token"
+    path.write_text("# mine\n" + "t" * 20 + "\n")
+    gate = TokenGate(Tokens(path), lambda: None)
+    gateway = GatewayThread(StubPredictor(), None, server_options={"interceptors": [gate]})
+    assert run(gateway, folder / "grey.mp4", "--token-file", path) == 0
+    assert run(gateway, folder / "grey.mp4") == 1
+    out, _ = capsys.readouterr()
+    assert "no verdict, UNAUTHENTICATED: This gateway wants a token" in out
+    assert "ttt" not in repr(link.Link("x", "t" * 20))
+    gateway.close()
 
 
 def test_the_client_loads_neither_tensorflow_nor_what_decodes_videos():

@@ -91,6 +91,26 @@ def test_the_command_prints_the_verdict(gateway_target, tmp_path):
     assert 0 <= result["verdict"]["score"] <= 1
 
 
+def test_judging_here_gives_the_gateways_verdict_without_tensorflow(gateway_target, model_server, tmp_path):
+    video = videos.face_video(tmp_path / "face.mp4", num_frames=20)
+    code = f"""
+import sys
+from serving import client
+code = client.main([{str(video)!r}, "--target", {model_server.target!r}, "--direct", "--json"])
+assert not {{"tensorflow", "tensorflow_serving", "keras"}} & set(sys.modules)
+sys.exit(code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    here = json.loads(done.stdout)["verdict"]
+    with Client(gateway_target) as client:
+        served = client.analyze(video).to_json()
+    for one in (here, served):
+        assert one.pop("requestId")
+        assert {"decode", "faces", "predict"} < set(one.pop("timingMs"))
+    assert here == served
+
+
 def health(target, service=""):
     with grpc.insecure_channel(target) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
@@ -105,7 +125,7 @@ def test_health_is_the_models(gateway_target):
 def test_without_a_model_server_the_gateway_is_not_ready_and_says_so(tmp_path):
     process, target = start_gateway(f"127.0.0.1:{free_port()}")
     assert health(target) == health_pb2.HealthCheckResponse.NOT_SERVING
-    with Client(target) as client, pytest.raises(CallError, match="model cannot be reached") as caught:
+    with Client(target, retries=0) as client, pytest.raises(CallError, match="model cannot be reached") as caught:
         client.analyze(videos.face_video(tmp_path / "face.mp4"))
     assert caught.value.code == grpc.StatusCode.UNAVAILABLE
     code, log = process.stop()
@@ -118,7 +138,7 @@ def test_a_model_of_another_name_is_unavailable(model_server, tmp_path):
         sys.executable, "-m", "serving.server", "--predictor", model_server.target, "--port", "0", "--model-name", "x"
     )
     target = process.wait_for(r"^gateway on (127.0.0.1:\d+)")[1]
-    with Client(target) as client, pytest.raises(CallError) as caught:
+    with Client(target, retries=0) as client, pytest.raises(CallError) as caught:
         client.analyze(videos.face_video(tmp_path / "face.mp4"))
     assert caught.value.code == grpc.StatusCode.UNAVAILABLE
     _, log = process.stop()

@@ -163,9 +163,11 @@ def test_a_cancelled_job_stops_and_lets_its_upload_go(stub, predictor):
 def test_a_job_that_fails_says_what_analyze_would_have_said(stub, predictor):
     predictor.error = PredictorUnavailableError("secret")
     try:
-        last = wait(stub, submit(stub))[-1]
+        last = wait(stub, submit(stub, idempotency_key="k-6"))[-1]
     finally:
         predictor.error = None
+    # Its key is free for another try.
+    assert wait(stub, submit(stub, idempotency_key="k-6"))[-1].state == State.DONE
     expected = status.of(PredictorUnavailableError("secret"))
     assert (last.state, last.failure.code, last.failure.message) == (State.FAILED, "UNAVAILABLE", expected.message)
 
