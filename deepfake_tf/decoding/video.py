@@ -1,14 +1,16 @@
 """Video files: what they hold, and their frames as RGB pictures the right way up.
 
 FFmpeg's libraries (through PyAV) do the decoding, on one thread: extraction runs one process per core. A file is read
-twice from start to end: once without decoding, for the times of its frames, and once for the frames that are wanted.
-Nothing seeks.
+from start to end without decoding, for the times of its frames, and if it is large once again for the frames that are
+wanted. Nothing seeks.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.codec.context import CodecContext
@@ -18,6 +20,7 @@ from av.video.stream import VideoStream
 
 from deepfake_tf import plain
 from deepfake_tf.decoding import colour
+from deepfake_tf.decoding.deinterlacing import Deinterlacer
 from deepfake_tf.decoding.frames import DisplayMatrix, Frame, display_matrix, square_pixels
 from deepfake_tf.decoding.timeline import PacketInfo, Timeline, h264_role, hevc_role
 from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
@@ -37,6 +40,8 @@ _WIDEST_SAMPLE_ASPECT = 10
 _SHORT_OF_HEADER = 0.9
 _FRAMES_OFF = 3
 _USUAL_TICK_SEC = Fraction(1, 25)
+# What was read for the times of the frames is kept for decoding them if it is no more than this.
+_MOST_KEPT_BYTES = 32 * 2**20
 
 
 @plain.travels
@@ -62,6 +67,14 @@ class VideoInfo:
     num_frames: int
     codec: str
     damage: str = ""
+
+
+class _Opened(NamedTuple):
+    """A file that was read but not decoded, with the packets of its video."""
+
+    container: InputContainer
+    stream: VideoStream
+    packets: list[av.Packet]
 
 
 class Video:
@@ -92,11 +105,16 @@ class Video:
         self.num_damaged_packets = 0
         self._matrices: dict[int, DisplayMatrix] = {}
         _check_bytes(path, self._limits)
-        with _open(path) as container:
+        self._opened: _Opened | None = None
+        container = _open(path)
+        try:
             stream = _video_stream(container, path)
             _check_pixels(stream, self._limits)
             self.timeline, damage = self._scan(container, stream)
             self.info = _describe(stream, self.timeline, damage)
+        finally:
+            if self._opened is None:
+                container.close()
         if self.info.duration_sec > self._limits.max_duration_sec:
             raise TooLongError(
                 f"The video is {self.info.duration_sec:.0f} s long; "
@@ -106,6 +124,8 @@ class Video:
     def _scan(self, container: InputContainer, stream: VideoStream) -> tuple[Timeline, str]:
         read = _packet_reader(stream)
         packets: list[PacketInfo] = []
+        kept: list[av.Packet] = []
+        num_bytes = 0
         damage = ""
         # AVI knows when a packet is due but not when its frame is shown; some bare streams know neither.
         self._is_counted = container.format.name == "avi"
@@ -115,6 +135,9 @@ class Video:
                 self._check()
                 self._is_counted |= packet.pts is None
                 packets.append(read(packet))
+                num_bytes += packet.size
+                if num_bytes <= _MOST_KEPT_BYTES:
+                    kept.append(packet)
         except av.FFmpegError as error:
             damage = f"reading stopped after {len(packets)} frames ({_reason(error)})"
         if not any(packet.is_shown for packet in packets):
@@ -124,6 +147,8 @@ class Video:
         if len({packet.pts for packet in packets}) < len(packets) and self._is_counted:
             packets = [PacketInfo(number, True, True) for number in range(len(packets))]
             tick_sec = 1 / stream.average_rate if stream.average_rate else _USUAL_TICK_SEC
+        if len(kept) == len(packets) and not damage:
+            self._opened = _Opened(container, stream, kept)
         timeline = Timeline(packets, tick_sec)
         told = (damage or _what_is_missing(container, stream, timeline), _high_dynamic_range(stream))
         return timeline, "; ".join(filter(None, told))
@@ -138,10 +163,9 @@ class Video:
             Frames; one that is damaged beyond decoding is left out.
         """
         missing = set(wanted)
-        with _open(self._path) as container:
-            stream = _video_stream(container, self._path)
+        with self._open_again() as (stream, packets):
             sample_aspect = _sample_aspect(stream)
-            for number, picture in enumerate(self._pictures(container, stream, wanted)):
+            for number, picture in enumerate(self._pictures(stream, packets, wanted)):
                 index = self._index(number, picture)
                 if picture.is_corrupt:
                     # The decoder filled gaps with guesses: traces that are not the video's own.
@@ -157,6 +181,20 @@ class Video:
                 if not missing:
                     return
 
+    @contextmanager
+    def _open_again(self) -> Iterator[tuple[VideoStream, Iterable[av.Packet]]]:
+        """The video stream, not yet decoded, and its packets: those that were read already, once, if they are kept."""
+        opened, self._opened = self._opened, None
+        container = opened.container if opened else _open(self._path)
+        try:
+            if opened:
+                yield opened.stream, opened.packets
+            else:
+                stream = _video_stream(container, self._path)
+                yield stream, _frame_packets(container, stream)
+        finally:
+            container.close()
+
     def _matrix_of(self, picture: av.VideoFrame) -> DisplayMatrix:
         """How a picture is turned, looked up once for each rotation: what was looked at there is freed late."""
         if picture.rotation not in self._matrices:
@@ -167,13 +205,13 @@ class Video:
         return number if self._is_counted or picture.pts is None else self.timeline.index_at(picture.pts)
 
     def _pictures(
-        self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
+        self, stream: VideoStream, packets: Iterable[av.Packet], wanted: Collection[int]
     ) -> Iterator[av.VideoFrame]:
         """Decoded pictures in order of presentation, deinterlaced where they are interlaced."""
         deinterlace = None
-        for picture in self._decode(container, stream, wanted):
+        for picture in self._decode(stream, packets, wanted):
             if deinterlace is None and picture.interlaced_frame:
-                deinterlace = _Deinterlacer(stream.time_base or _USUAL_TICK_SEC)
+                deinterlace = Deinterlacer(stream.time_base or _USUAL_TICK_SEC)
             if deinterlace is None:
                 yield picture
             else:
@@ -182,7 +220,7 @@ class Video:
             yield from deinterlace(None)
 
     def _decode(
-        self, container: InputContainer, stream: VideoStream, wanted: Collection[int]
+        self, stream: VideoStream, packets: Iterable[av.Packet], wanted: Collection[int]
     ) -> Iterator[av.VideoFrame]:
         context = stream.codec_context
         is_progressive = int(context.field_order) in _PROGRESSIVE_ORDERS
@@ -191,7 +229,7 @@ class Video:
         wanted_times = {int(self.timeline.times[index]) for index in wanted}
         is_needed = self.timeline.packets_to_decode(wanted).tolist() if can_choose else []
         previous = -1
-        for number, packet in enumerate(_frame_packets(container, stream)):
+        for number, packet in enumerate(packets):
             self._check()
             if number < len(is_needed) and not is_needed[number]:
                 continue
@@ -226,48 +264,6 @@ def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
     video = Video(Path(path), limits=limits)
     next(video.frames({0}), None)
     return video.info
-
-
-class _Deinterlacer:
-    """Fills in each frame's missing lines from the frames around it (FFmpeg's bwdif)."""
-
-    def __init__(self, time_base: Fraction) -> None:
-        self._time_base = time_base
-        self._graph: av.filter.Graph | None = None
-        self._kind: tuple[int, int, str] | None = None
-
-    def __call__(self, picture: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Takes the next picture, or None after the last, and yields those that are done."""
-        kind = (picture.width, picture.height, picture.format.name) if picture else None
-        if kind != self._kind and self._graph is not None:
-            self._graph.vpush(None)
-            yield from self._done(self._graph)
-        if picture is None:
-            return
-        if kind != self._kind or self._graph is None:
-            self._graph, self._kind = self._new_graph(picture), kind
-        self._graph.vpush(picture)
-        yield from self._done(self._graph)
-
-    def _new_graph(self, picture: av.VideoFrame) -> av.filter.Graph:
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=self._time_base
-        )
-        graph.link_nodes(source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink"))
-        graph.configure()
-        return graph
-
-    def _done(self, graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
-        while True:
-            try:
-                picture = graph.vpull()
-            except (BlockingIOError, av.EOFError):
-                return
-            # The filter counts in a unit of its own.
-            if picture.pts is not None and picture.time_base:
-                picture.pts = round(picture.pts * picture.time_base / self._time_base)
-            yield picture
 
 
 def _open(path: Path) -> InputContainer:

@@ -8,6 +8,7 @@ import pytest
 from av.sidedata.sidedata import Type as SideDataType
 
 from deepfake_tf.clips import place_clips
+from deepfake_tf.decoding import video as video_module
 from deepfake_tf.decoding.video import Video, probe
 from deepfake_tf.errors import DecodeError, TooLargeError, TooLongError
 from deepfake_tf.schema import ClipSpec, Limits
@@ -72,6 +73,22 @@ def test_leaving_packets_out_does_not_change_pixels(plain):
         chosen = {frame.index: frame.pixels for frame in video.frames(wanted)}
         assert sorted(chosen) == wanted
         assert all(np.array_equal(whole[index], chosen[index]) for index in wanted)
+
+
+@pytest.mark.parametrize("most_kept_bytes", [0, 2**20])
+def test_small_file_is_read_once_and_large_ones_give_the_same(most_kept_bytes, plain, tmp_path, monkeypatch):
+    path = tmp_path / "gone.mp4"
+    path.write_bytes(plain.read_bytes())
+    expected = {frame.index: frame.pixels for frame in Video(plain).frames({3, 11})}
+    monkeypatch.setattr(video_module, "_MOST_KEPT_BYTES", most_kept_bytes)
+    video = Video(path)
+    if most_kept_bytes:
+        path.unlink()
+    first = list(video.frames({3, 11}))
+    assert [frame.index for frame in first] == [3, 11]
+    assert all(np.array_equal(frame.pixels, expected[frame.index]) for frame in first)
+    if not most_kept_bytes:
+        assert [frame.index for frame in video.frames({5})] == [5]
 
 
 def test_frames_that_others_need_are_known(plain):
