@@ -111,7 +111,8 @@ class ClipSpec:
         detector: name of the face detector.
         detector_size_px: longer side of the frame that the detector sees.
         min_confidence: least confidence of a detection, in [0, 1].
-        detect_every: a face is looked for in every n-th sampled frame of a clip and followed in between.
+        detect_every: a face is looked for in every n-th sampled frame; in those between only where it does not lie on
+            the way from one look to the next.
         max_tracks: at most this many faces of a video are kept, the most prominent ones.
     """
 
@@ -128,7 +129,7 @@ class ClipSpec:
     detector: str = "blazeface"
     detector_size_px: int = 512
     min_confidence: float = 0.5
-    detect_every: int = 1
+    detect_every: int = 4
     max_tracks: int = 4
 
     def __post_init__(self) -> None:

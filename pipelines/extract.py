@@ -33,7 +33,7 @@ HELP = {
     "detector": "name of the face detector",
     "detector_size_px": "longer side of the frame that the detector sees",
     "min_confidence": "least confidence of a face, 0 to 1",
-    "detect_every": "look for faces in every n-th frame and follow them in between",
+    "detect_every": "look for faces in every n-th frame, and in between where they cannot be followed",
     "max_tracks": "faces of a video that are kept, at most",
     "max_bytes": "size of a file, at most",
     "max_duration_sec": "length of a video, at most",
