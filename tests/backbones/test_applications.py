@@ -38,36 +38,35 @@ def picture():
     return np.random.default_rng(0).uniform(0, 255, [1, SIZE, SIZE, 3]).astype("float32")
 
 
-def random_weights(network, path):
-    """A file like the library's."""
-    model = network(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
+def fill_with_random_weights(model, path):
+    """Stands in for loading the library's file; a network of the same layers gets the same weights."""
     rng = np.random.default_rng(1)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Not far from 0 and 1: a deep network of random weights would blow up differences in rounding.
-            layer.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in layer.get_weights()])
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
             # As in the library's EfficientNet files: the deviation in the place of the variance.
             mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
             layer.load_own_variables({"0": mean, "1": deviation, "2": np.array(0)})
-    model.save_weights(path)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            # Not far from 0 and 1: a deep network of random weights would blow up differences in rounding.
+            layer.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in layer.get_weights()])
+        else:
+            kernels = [value.shape for value in layer.get_weights()]
+            spread = [np.sqrt(3 / max(1, np.prod(shape[:-1]))) for shape in kernels]
+            layer.set_weights([rng.uniform(-s, s, shape) for s, shape in zip(spread, kernels, strict=True)])
 
 
 @pytest.mark.parametrize("name", cases())
 def test_features_are_the_librarys(name, picture, tmp_path, monkeypatch):
     network, preprocess = NETWORKS[name]
-    path = str(tmp_path / f"{name}.weights.h5")
-    random_weights(network, path)
-    # Every file of keras.applications comes through this one function.
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: path)
-    with warnings.catch_warnings():
+    # Every file of keras.applications comes through these two functions.
+    with monkeypatch.context() as patched, warnings.catch_warnings():
         # MobileNetV3 warns of every size but 224.
         warnings.simplefilter("ignore", UserWarning)
+        patched.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: "weights.h5")
+        patched.setattr(keras.Model, "load_weights", fill_with_random_weights)
         official = network(weights="imagenet", include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
+        ours = plugins.load("backbones", name).build(SIZE, weights="imagenet")
     expected = official(preprocess(picture.copy()) if preprocess else picture, training=False)
-
-    module = plugins.load("backbones", name)
-    ours = module.build(SIZE, weights="imagenet")
     given = ours(picture, training=False)
     scale = float(np.abs(expected).max())
     np.testing.assert_allclose(given, expected, atol=1e-5 * scale)
@@ -78,7 +77,7 @@ def test_features_are_the_librarys(name, picture, tmp_path, monkeypatch):
     # Built anew without the library's weights and filled from our own file, it still is that network: with the
     # preprocessing inside of the network, and outside of it.
     ours.save_weights(tmp_path / "ours.weights.h5")
-    again = module.build(SIZE, weights=str(tmp_path / "ours.weights.h5"))
+    again = plugins.load("backbones", name).build(SIZE, weights=str(tmp_path / "ours.weights.h5"))
     np.testing.assert_allclose(again(picture, training=False), given, atol=1e-6 * scale)
 
 

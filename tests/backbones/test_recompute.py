@@ -11,7 +11,7 @@ from deepfake_tf.model import build_model, recompute_blocks
 
 SIZE = 64
 SETTINGS = {
-    "coatnet0": {"depths": [1, 2, 1, 1, 1], "channels": [4, 4, 8, 8, 12]},
+    "coatnet0": {"depths": [1, 1, 1, 1, 1], "channels": [4, 4, 8, 8, 12]},
     # These draw dropout inside of blocks.
     "small_cnn": {"channels": [4, 8], "dropout": 0.5},
     "meso_inception_4": {"dropout": 0.5},
@@ -50,7 +50,7 @@ def weights_after_steps(settings: ModelSettings, recompute: bool, jit: bool = Fa
         *("small_cnn", "resnet18"),
         *(
             pytest.param(one, marks=pytest.mark.slow)
-            for one in ("coatnet0", "meso_inception_4", "clip_vit_b16", "dino_vit_b16", "small_cnn+coatnet0")
+            for one in ("coatnet0", "meso_inception_4", "clip_vit_b16", "small_cnn+meso_inception_4")
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_recomputing_gives_the_same_weights_statistics_and_seeds(backbone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["coatnet0", "clip_vit_b16"])
+@pytest.mark.parametrize("backbone", ["small_cnn"])
 def test_xla_runs_a_step_and_recomputes_in_it(backbone):
     settings = settings_of(backbone)
     compiled, again = (weights_after_steps(settings, recompute, jit=True) for recompute in (False, True))
@@ -70,7 +70,7 @@ def test_xla_runs_a_step_and_recomputes_in_it(backbone):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(("backbone", "num_parts"), [("coatnet0", 6), ("small_cnn", 2), ("clip_vit_b16", 2)])
+@pytest.mark.parametrize(("backbone", "num_parts"), [("coatnet0", 5), ("small_cnn", 2), ("clip_vit_b16", 2)])
 def test_a_backbone_is_cut_at_its_blocks(backbone, num_parts):
     settings = settings_of(backbone)
     model = plugins.load("backbones", backbone).build(SIZE, **settings.backbone_settings)
