@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from deepfake_tf.extraction import extract
 from deepfake_tf.judging import verdict
-from serving.client import CallError, Client
+from serving.client import CallError, Client, main
 from tests import servables
-from tests.serving import videos
+from tests.serving import certificates, videos
 from tests.serving.processes import ROOT, Process, free_port
 from tests.serving.test_model_server import wait_until
 
@@ -122,6 +124,41 @@ def test_health_is_the_models(gateway_target):
         wait_until(lambda service=service: health(gateway_target, service) == health_pb2.HealthCheckResponse.SERVING)
 
 
+def test_a_gateway_with_tls_tokens_and_counts(model_server, tmp_path, capsys):
+    ca = certificates.authority(tmp_path)
+    certificate, key = certificates.certificate(tmp_path, "server")
+    tokens = tmp_path / "tokens"
+    tokens.write_text("t" * 20)
+    process, target = start_gateway(
+        model_server.target,
+        *("--workers", "1", "--tls-certificate", str(certificate), "--tls-key", str(key)),
+        *("--token-file", str(tokens), "--metrics-port", str(port := free_port())),
+    )
+    video = videos.face_video(tmp_path / "face.mp4", num_frames=3)
+    flags = ("--target", target, "--tls-ca", str(ca), "--retries", "0")
+    assert main([str(video), *flags, "--token-file", str(tokens)]) == 0
+    assert main([str(video), *flags]) == 1
+    assert "UNAUTHENTICATED" in capsys.readouterr().out
+    # Health and reflection need TLS, but no token.
+    with grpc.secure_channel(target, grpc.ssl_channel_credentials(ca.read_bytes())) as channel:
+        assert health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5).status
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5)
+        names = {one.name for one in next(answers).list_services_response.service}
+        assert {"deepfake.v1.DetectionService", "grpc.health.v1.Health"} < names
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    assert 'deepfake_calls_total{code="OK",method="Analyze"} 1.0' in text
+    assert 'deepfake_calls_total{code="UNAUTHENTICATED",method="-"} 1.0' in text
+    assert "deepfake_model_version 1.0" in text
+    code, log = process.stop()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    ended = next(line for line in lines if line.get("method") == "Analyze")
+    assert (code, ended["code"], ended["model"]) == (0, "OK", 1)
+    assert "ttt" not in log
+    assert "face.mp4" not in log
+
+
 def test_without_a_model_server_the_gateway_is_not_ready_and_says_so(tmp_path):
     process, target = start_gateway(f"127.0.0.1:{free_port()}")
     assert health(target) == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -178,6 +215,9 @@ def test_when_told_to_stop_running_calls_end_with_their_verdict(model_server, tm
         (["--deadline-sec", "-3"], "--deadline-sec must be above 0"),
         (["--upload-dir", "/no/such/folder"], "--upload-dir must be a folder"),
         (["--workers", "many"], "invalid int value"),
+        (["--canary-label", "canary"], "--canary-label needs --model-label"),
+        (["--tls-key", "x"], "TLS needs both --tls-certificate and --tls-key"),
+        (["--token-file", "/no/such/file"], "--token-file cannot be read"),
         (["--hots", "x"], "unrecognized arguments"),
     ],
 )

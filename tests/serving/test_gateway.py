@@ -22,7 +22,7 @@ from deepfake_tf.records import decode_clip, read_shard, shard_paths
 from deepfake_tf.runners import RunSettings
 from deepfake_tf.schema import Limits
 from deepfake_tf.workers import WorkerPool
-from serving import json_log, status
+from serving import json_log, status, upload
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from serving.upload import MAX_CHUNK_BYTES
 from tests import servables
@@ -291,6 +291,46 @@ def test_the_gateways_own_deadline_holds_and_is_named(pool, tmp_path):
         wait_until(lambda: not uploads())
     slow.go.set()
     gateway.close()
+
+
+def drip(stub, *, pause_sec, num_chunks=40, **values):
+    """An upload of single bytes; returns how it was refused."""
+
+    def requests():
+        yield options(**values)
+        for _ in range(num_chunks):
+            time.sleep(pause_sec)
+            yield chunk(b"x")
+
+    with pytest.raises(grpc.RpcError) as caught:
+        list(stub.Analyze(requests(), timeout=20))
+    return caught.value
+
+
+def test_an_upload_that_pauses_is_ended(stub, monkeypatch):
+    monkeypatch.setattr(upload, "IDLE_SEC", 0.1)
+    error = drip(stub, pause_sec=1.0)
+    assert (error.code(), error.details()) == (CODES.DEADLINE_EXCEEDED, "No message came for 0.1 s.")
+
+
+def test_an_upload_that_drips_is_ended_and_room_is_bounded_before_it_comes(predictor, pool, tmp_path):
+    gateway = GatewayThread(predictor, pool, tmp_path, upload_sec=0.2, max_stored_bytes=100)
+    with grpc.insecure_channel(gateway.target) as channel:
+        own = detection_pb2_grpc.DetectionServiceStub(channel)
+        error = drip(own, pause_sec=0.05)
+        assert (error.code(), error.details()) == (CODES.DEADLINE_EXCEEDED, "The upload took longer than 0.2 s.")
+        for requests in ([options(size_bytes=101)], [options(), chunk(b"x" * 101)]):
+            with pytest.raises(grpc.RpcError) as caught:
+                analyze(own, *requests)
+            assert caught.value.code() == CODES.RESOURCE_EXHAUSTED
+            assert int(dict(caught.value.trailing_metadata())[status.RETRY_KEY]) >= 1000
+    gateway.close()
+
+
+def test_a_caller_is_told_when_its_upload_is_awaited(stub):
+    call = stub.Analyze(iter([options(), chunk(b"x")]), timeout=20)
+    assert upload.GO_ON_KEY in dict(call.initial_metadata())
+    assert list(call)
 
 
 def test_a_cancelled_call_stops_its_worker_and_leaves_nothing(predictor, tmp_path, face_file, monkeypatch):
