@@ -299,6 +299,7 @@ def test_a_screen_reader_is_told_everything(page, gateway, video):
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
     told = page.accessible()
     roles = {role for role, _ in told}
+    assert ("button", "Choose a video") in told
     assert {"main", "banner", "contentinfo", "status", "table", "heading", "list"} <= roles
     needs_name = {"button", "link", "textbox", "image", "img", "SvgRoot", "Video", "progressbar", "region"}
     assert [role for role, name in told if role in needs_name and not name] == []

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 
 import grpc
 import pytest
@@ -84,12 +85,13 @@ def test_a_refusal_comes_while_the_body_is_still_on_its_way(web, gateway):
 
 
 @pytest.mark.parametrize("path", ["/v1/videos:analyze", "/v1/jobs"])
-def test_a_refusal_keeps_its_status_while_the_gateway_is_written_to(web, gateway, path):
+def test_a_refusal_keeps_its_status_while_the_gateway_is_written_to(web, gateway, path, caplog):
     gateway.error, gateway.reads = BUSY, False
     for _ in range(5):
         answer = web.ask("POST", path, bytes(8 * 1024**2))
         assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
         assert answer.json == {"code": "RESOURCE_EXHAUSTED", "message": "Too much to do."}
+    assert [record for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
 def test_a_call_without_an_answer_is_an_error(web, gateway):
@@ -123,7 +125,10 @@ def test_who_hangs_up_stops_the_work(web, gateway):
     gateway.hold = threading.Event()
     connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)
     connection.request("POST", "/v1/videos:analyze", b"video", {"Content-Type": "video/mp4"})
-    assert gateway.has_begun.wait(10)
+    deadline = time.monotonic() + 10
+    while gateway.num_bytes < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     connection.close()
     assert gateway.was_cancelled.wait(10)
 
