@@ -40,8 +40,8 @@ def _add_model(group: "argparse._ArgumentGroup") -> None:
     target = f"localhost:{schema.MODEL_SERVER_PORT}"
     group.add_argument("--predictor", default=target, help="host:port of the model server")
     group.add_argument("--model-name", default=schema.MODEL_NAME, help="name that the model is served under")
-    group.add_argument("--model-label", default="", help="version label that is asked, such as stable")
-    group.add_argument("--canary-label", default="", help="version label that is tried on a share of the videos")
+    group.add_argument("--model-label", help="version label that is asked, such as stable")
+    group.add_argument("--canary-label", help="version label that is tried on a share of the videos")
     group.add_argument("--canary-share", type=float, default=0.05, help="of the videos; where it fails, stable judges")
     group.add_argument("--predictor-ca", type=Path, help="CA of the model server (PEM): ask it over TLS")
     group.add_argument("--predictor-certificate", type=Path, help="our certificate for the model server (PEM)")

@@ -59,7 +59,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     return command.DONE
 
 
-def _open_model(arguments: argparse.Namespace, label: str) -> "Predictor":
+def _open_model(arguments: argparse.Namespace, label: str | None) -> "Predictor":
     from deepfake_tf.predictors import tf_serving
     from serving import access
 
@@ -67,7 +67,7 @@ def _open_model(arguments: argparse.Namespace, label: str) -> "Predictor":
         arguments.predictor_ca, arguments.predictor_certificate, arguments.predictor_key
     )
     return tf_serving.open_predictor(
-        arguments.predictor, model_name=arguments.model_name, label=label, credentials=credentials
+        arguments.predictor, model_name=arguments.model_name, label=label or "", credentials=credentials
     )
 
 
