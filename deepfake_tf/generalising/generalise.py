@@ -33,6 +33,7 @@ from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging import decision
 from deepfake_tf.judging.decision import Decision
 from deepfake_tf.judging.scoring import VideoScores
+from deepfake_tf.learning.settings import read_run
 from deepfake_tf.learning.training import Progress
 from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.schema import ClipSpec
@@ -228,7 +229,8 @@ class _Stage:
     def _describe_ladder(self, rungs: Mapping[str, VideoScores]) -> dict[str, Any]:
         rows = {}
         for name, videos in rungs.items():
-            rows[name] = {"what": ingredients.find(name).what, **scores.of_matched(videos)}
+            learned = read_run(self._work / "rungs" / name)["result"]["metrics"]["train_auc"]
+            rows[name] = {"what": ingredients.find(name).what, "learned": learned, **scores.of_matched(videos)}
             if name != BASE:
                 rows[name]["against_base"] = scores.difference(rungs[BASE], videos)
         to_choose = {name: one for name, one in rungs.items() if name != BACKGROUND}

@@ -60,7 +60,7 @@ def value(found: Mapping[str, Any]) -> str:
 
 def ladder_rows(results: Results) -> list[Row]:
     """Returns a heading and a row for each ingredient."""
-    rows: list[Row] = [("ingredient", "what it is", "AUC (95 %)", "pairs in order", "less base (95 %)", "")]
+    rows: list[Row] = [("ingredient", "what it is", "learned", "AUC (95 %)", "pairs in order", "less base (95 %)", "")]
     for name, one in results["ladder"]["rungs"].items():
         change = one.get("against_base")
         told = ("", "")
@@ -68,7 +68,7 @@ def ladder_rows(results: Results) -> list[Row]:
             low, high = change["interval"]
             span = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
             told = (f"{change['difference']:+.3f}{span}", change["words"])
-        rows.append((name, one["what"], value(one), f"{one['pairs_right']:.0%}", *told))
+        rows.append((name, one["what"], number(one["learned"]), value(one), f"{one['pairs_right']:.0%}", *told))
     return rows
 
 
