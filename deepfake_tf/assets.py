@@ -58,7 +58,7 @@ def blazeface_path(name: BlazeFaceModel) -> Path:
 
 
 def cache_dir() -> Path:
-    """Returns the folder of what was fetched: XDG_CACHE_HOME/deepfake-tf, or ~/.cache/deepfake-tf. It need not exist."""
+    """Returns the folder of what was fetched, which may not be there: XDG_CACHE_HOME/deepfake-tf, or ~/.cache's."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "deepfake-tf"
 

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import plugins
+from deepfake_tf import archives, plugins
 from deepfake_tf.errors import ConfigError, PredictorUnavailableError
 from deepfake_tf.extraction import Extraction, extract, extract_bounded
 from deepfake_tf.judging import verdict
@@ -51,18 +51,32 @@ class Detector:
     pool: WorkerPool | None = None
 
     @classmethod
-    def load(cls, target: str | Path, *, limits: Limits | None = None, pool: WorkerPool | None = None) -> Self:
+    def load(
+        cls,
+        target: str | Path,
+        *,
+        sha256: str | None = None,
+        limits: Limits | None = None,
+        pool: WorkerPool | None = None,
+    ) -> Self:
         """Opens a model.
 
         Args:
-            target: a servable's folder, such as "servables/detector", a .tflite file, or host:port of a model server.
+            target: a servable's folder, such as "servables/detector", a .tflite file, host:port of a model server, or
+                the https address of an archive that pipelines.publish made.
+            sha256: of that archive; nothing is fetched without it.
             limits: on what one video may cost.
             pool: worker processes that turn videos into clips.
 
         Raises:
-            ConfigError: it is neither.
+            ConfigError: it is none of these.
+            AssetError: what lies at the address is not what the hash says.
             ServableError: the servable cannot be loaded.
         """
+        if "://" in str(target):
+            target = archives.fetch_servable(str(target), sha256)
+        elif sha256 is not None:
+            raise ConfigError(f"A SHA-256 belongs to an https address. Received: {str(target)!r}")
         return cls(open_predictor(target), limits or Limits(), pool)
 
     def judge(

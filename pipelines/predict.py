@@ -21,9 +21,12 @@ def build_parser() -> command.Parser:
         "Judges videos, or the video files of a folder, and prints the verdicts: of one video with each face and clip, "
         "of several a line each. With --csv what was stopped goes on with the videos that are missing in the file."
     )
-    parser.add_argument("servable", help="folder of a servable, .tflite file, or host:port; left out with --litert")
+    parser.add_argument("servable", help="folder of a servable, .tflite file, https address, or host:port")
     parser.add_argument("videos", type=Path, nargs="*", metavar="VIDEO", help="a video file, or a folder of them")
-    parser.add_argument("--litert", metavar="FILE", help="judge with a .tflite file of pipelines.litert, on LiteRT")
+    parser.add_argument("--litert", metavar="FILE", help="a .tflite file of pipelines.litert in place of the servable")
+    parser.add_argument(
+        "--sha256", metavar="HEX", help="of the archive at an https address, which pipelines.publish made"
+    )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each video")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table; videos that are in it are left out")
     parser.add_argument("--details", action="store_true", help="print each face and clip, of several videos too")
@@ -45,7 +48,7 @@ def work(arguments: argparse.Namespace) -> int:
     num_judged = 0
     with WorkerPool(arguments.workers) as pool:
         with err.status(f"loading {servable}"):
-            detector = Detector.load(servable, pool=pool)
+            detector = Detector.load(servable, sha256=arguments.sha256, pool=pool)
         table = VerdictTable(arguments.csv, detector.predictor.spec().fingerprint()) if arguments.csv else None
         done = table.answers if table else {}
         answers = Counter(done[str(path)] for path in paths if str(path) in done)

@@ -118,7 +118,7 @@ def test_the_deadline_bounds_extraction_and_model(extracted):
 
 @pytest.mark.parametrize("target", ["nowhere", "host:port", "/no/such/folder"])
 def test_load_refuses_what_is_no_model(target):
-    with pytest.raises(ConfigError, match="servables/detector, or by host:port"):
+    with pytest.raises(ConfigError, match="servables/detector, by a .tflite file, or by host:port"):
         Detector.load(target)
 
 
