@@ -7,7 +7,7 @@ async with AsyncClient("localhost:50051") as client:
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -276,6 +276,37 @@ class AsyncClient:
 
         patience = Patience(deadline_sec=deadline_sec, retries=self._retries)
         return await self._tried(once, patience, lambda stage, share: None)
+
+    async def live(
+        self, pictures: AsyncIterable[tuple[bytes, int]], *, request_id: str = ""
+    ) -> AsyncIterator[tuple[float, Verdict]]:
+        """Has judged what is being filmed. Nothing is tried again: what was filmed is gone.
+
+        Args:
+            pictures: JPEG files, each with its time in microseconds from the start of the stream.
+            request_id: what the gateway's log calls the stream; a random one if empty.
+
+        Yields:
+            Up to which second the stream has been judged, and the verdict on the newest of it.
+
+        Raises:
+            CallError: the gateway ended the stream.
+        """
+
+        async def requests() -> AsyncIterator[detection_pb2.AnalyzeLiveRequest]:
+            options = detection_pb2.LiveOptions(request_id=request_id or uuid.uuid4().hex)
+            yield detection_pb2.AnalyzeLiveRequest(options=options)
+            if await is_let_in(call):
+                async for image, time_us in pictures:
+                    frame = detection_pb2.LiveFrame(image=image, timestamp_us=time_us)
+                    yield detection_pb2.AnalyzeLiveRequest(frame=frame)
+
+        call = self._stub.AnalyzeLive(requests(), metadata=self._link.metadata)
+        try:
+            async for event in call:
+                yield event.until_sec, from_message(event.verdict)
+        except grpc.aio.AioRpcError as error:
+            raise self._link.error(error) from error
 
     async def close(self) -> None:
         """Closes the link."""

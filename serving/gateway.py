@@ -33,6 +33,7 @@ from serving.upload import GO_ON_KEY, Upload, checked_id, read_options, readable
 
 # What is left of the caller's deadline when ours ends, so that the caller still hears why.
 DEADLINE_MARGIN_SEC = 0.2
+GO_ON = ((GO_ON_KEY, "go on"),)
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             options = await read_options(requests)
             record.request_id = checked_id(options.request_id)
             with self._enter("live"):
+                await context.send_initial_metadata(GO_ON)
                 live = self._analysis.live(record.request_id, self._folder)
                 async for request in requests:
                     record.num_bytes += request.ByteSize()
@@ -237,7 +239,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
     async def _receive(
         self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord, context: grpc.aio.ServicerContext
     ) -> detection_pb2.Received:
-        await context.send_initial_metadata(((GO_ON_KEY, "go on"),))
+        await context.send_initial_metadata(GO_ON)
         received = await receive(upload, requests, limit_sec=self._limits.upload_sec)
         record.num_bytes = upload.num_bytes
         record.upload_sec = time.monotonic() - record.begin

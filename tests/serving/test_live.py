@@ -1,5 +1,6 @@
 """Live streams: the same clips, joining and calibration as for a video, bounded, and deaf to hostile pictures."""
 
+import asyncio
 import json
 import queue
 
@@ -15,6 +16,8 @@ from deepfake_tf.judging import verdict
 from deepfake_tf.schema import Limits, Outcome
 from deepfake_tf.workers import WorkerPool
 from serving import live
+from serving.async_client import AsyncClient
+from serving.link import CallError
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from serving.upload import MAX_CHUNK_BYTES
 from tests import servables
@@ -46,12 +49,17 @@ def pool():
 
 
 @pytest.fixture(scope="module")
-def stub(predictor, pool, tmp_path_factory):
+def target(predictor, pool, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uploads")
     gateway = GatewayThread(predictor, pool, folder, limits=Limits(max_pixels=10**6), max_live=1)
-    with grpc.insecure_channel(gateway.target) as channel:
-        yield detection_pb2_grpc.DetectionServiceStub(channel)
+    yield gateway.target
     gateway.close()
+
+
+@pytest.fixture(scope="module")
+def stub(target):
+    with grpc.insecure_channel(target) as channel:
+        yield detection_pb2_grpc.DetectionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +119,20 @@ def test_a_rolling_verdict_rests_on_the_newest_pieces_as_a_videos_does(stub, pre
     logits = Brightness().predict(predictor.seen_clips[-2:], np.ones([2, 3], bool), spec=None)
     logit, _ = verdict.join(logits, [0, 0], servables.SPEC.joining)
     assert last.score == pytest.approx(verdict.score(logit, servables.SPEC.calibration), abs=1e-6)
+
+
+def test_the_client_sends_pictures_as_they_come_and_hears_why_it_ended(target, pictures):
+    async def film(times):
+        async def filmed():
+            for picture, time_us in zip(pictures, times, strict=False):
+                yield picture, time_us
+
+        async with AsyncClient(target) as client:
+            return [(until, found.request_id) async for until, found in client.live(filmed(), request_id="r-2")]
+
+    assert asyncio.run(film(range(0, 600_000, 100_000))) == [(0.2, "r-2"), (0.5, "r-2")]
+    with pytest.raises(CallError, match="must rise from 0"):
+        asyncio.run(film([5, 5, 5]))
 
 
 def test_what_is_left_at_the_end_is_judged(stub, pictures):
