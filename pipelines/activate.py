@@ -32,7 +32,7 @@ def work(arguments: argparse.Namespace) -> int:
     if arguments.target:
         name = arguments.model_name or arguments.base_path.resolve().name
         wait_until_served(arguments.target, name, arguments.version, timeout_sec=arguments.timeout_sec)
-        print(f"{arguments.target} serves version {arguments.version} of {name}, and no other.")
+        print(f"{arguments.target} serves version {arguments.version} of {name}, and none that is newer.")
     return command.DONE
 
 
@@ -41,11 +41,13 @@ def wait_until_served(target: str, model_name: str, version: int, *, timeout_sec
 
     predictor = open_predictor(target, model_name=model_name)
     end = time.monotonic() + timeout_sec
-    while (served := predictor.available_versions(deadline_sec=timeout_sec)) != [version]:
+    # A server may be told to keep older ones as well; the newest is what is asked.
+    while max(served := predictor.available_versions(deadline_sec=timeout_sec), default=0) != version:
         if time.monotonic() > end:
             raise PredictorUnavailableError(
-                f"{target} does not serve version {version} of {model_name} after {timeout_sec:g} s. It serves: "
-                f"{', '.join(str(one) for one in served) or 'none'}. Does it watch this folder?"
+                f"The newest version of {model_name} at {target} is not {version} after {timeout_sec:g} s. It serves: "
+                f"{', '.join(str(one) for one in served) or 'none'}. Does it watch this folder, and does its log say "
+                "that the version cannot be loaded?"
             )
         time.sleep(POLL_SEC)
     predictor.close()

@@ -9,6 +9,7 @@ inside a computation. For deployment use the official server (docker/compose.yam
 
 import argparse
 import logging
+import re
 import signal
 import sys
 import threading
@@ -56,36 +57,37 @@ class VersionState:
 
 @dataclass
 class ServedModel:
-    """The newest version of one model, kept up to date with its folder.
+    """The newest version of one model, or those that have a label, kept up to date with its folder.
 
     Attributes:
         name: the name it is served under.
         base_path: the folder of its version folders.
+        labels: versions by label, such as {"stable": 1, "canary": 2}: these are served then, and no others.
         loaded: the versions that can be asked.
         states: every version that was ever seen.
     """
 
     name: str
     base_path: Path
+    labels: Mapping[str, int] = field(default_factory=dict)
     loaded: dict[int, "SavedModel"] = field(default_factory=dict)
     states: dict[int, VersionState] = field(default_factory=dict)
 
     def poll(self) -> None:
-        """Loads the newest version if it is new, and only then lets go of the one before.
+        """Loads what is new of the versions to be served, and only then lets go of the ones before.
 
         A version that cannot be loaded is never tried again, as with the real server: publish by rename.
         """
         if not self.base_path.is_dir():
             return
         found = version_dirs(self.base_path)
-        newest = max(found, default=None)
-        if newest is not None and newest not in self.loaded:
-            if newest in self.states and self.states[newest].error:
-                return
-            self._load(newest, found[newest])
-            if newest not in self.loaded:
-                return
-        for version in [one for one in self.loaded if one != newest]:
+        wanted = set(self.labels.values()) & set(found) if self.labels else set(sorted(found)[-1:])
+        for version in sorted(wanted - set(self.loaded)):
+            if not (version in self.states and self.states[version].error):
+                self._load(version, found[version])
+        if not wanted <= set(self.loaded):
+            return
+        for version in set(self.loaded) - wanted:
             # Calls under way hold the model until they are done.
             del self.loaded[version]
             self.states[version] = VersionState("END")
@@ -93,7 +95,7 @@ class ServedModel:
 
     def find(self, spec: Any) -> tuple[int, "SavedModel"]:
         """Returns the version that a request names, the newest if it names none."""
-        wanted = spec.version.value if spec.HasField("version") else None
+        wanted = spec.version.value if spec.HasField("version") else self.labels.get(spec.version_label)
         loaded = dict(self.loaded)
         if spec.name == self.name and (loaded if wanted is None else wanted in loaded):
             version = max(loaded) if wanted is None else wanted
@@ -188,7 +190,7 @@ class Api:
             _invalid("Missing ModelSpec")
         if not spec.name:
             _invalid("ModelSpec has no name specified.")
-        if spec.HasField("version_label"):
+        if spec.HasField("version_label") and spec.version_label not in self._model.labels:
             _invalid(f"Unrecognized servable version label: {spec.version_label}")
         return self._model.find(spec)
 
@@ -354,9 +356,19 @@ def _clean(message: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until it is told to stop."""
-    parser = command.Parser("Serves the newest version of a servable with TensorFlow Serving's gRPC API, on a laptop.")
+    parser = command.Parser(
+        "Serves the newest version of a servable, or labelled ones, with TensorFlow Serving's gRPC API, on a laptop."
+    )
     parser.add_argument("--model-base-path", type=Path, required=True, help="folder of the version folders")
     parser.add_argument("--model-name", default=schema.MODEL_NAME, help="name that it is asked for by")
+    parser.add_argument(
+        "--label",
+        type=_label,
+        action="append",
+        default=[],
+        metavar="NAME=VERSION",
+        help="serve this version, to be asked for by name, in place of the newest; may be given again",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
     parser.add_argument("--port", type=int, default=schema.MODEL_SERVER_PORT, help="0 takes a free one")
     parser.add_argument("--poll-sec", type=float, default=1.0, help="how often new versions are looked for")
@@ -372,7 +384,10 @@ def _serve(arguments: argparse.Namespace) -> int:
             f"No servable in {arguments.model_base_path}: expected version folders such as "
             f"{arguments.model_base_path / '1'}. Make one with pipelines.export."
         )
-    model = ServedModel(arguments.model_name, arguments.model_base_path)
+    labels = dict(arguments.label)
+    if missing := sorted(set(labels.values()) - set(version_dirs(arguments.model_base_path))):
+        raise ConfigError(f"{arguments.model_base_path} has no version {missing[0]} to give a label to.")
+    model = ServedModel(arguments.model_name, arguments.model_base_path, labels)
     server, port = make_server(model, address=f"{arguments.host}:{arguments.port}")
     model.poll()
     if not model.loaded:
@@ -383,6 +398,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         model.poll()
     server.stop(grace=5).wait()
     return command.DONE
+
+
+def _label(text: str) -> tuple[str, int]:
+    name, _, version = text.partition("=")
+    if not re.fullmatch(r"[a-zA-Z0-9_]+", name) or not version.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a label and a version, such as canary=2, received {text!r}")
+    return name, int(version)
 
 
 def _stop_on_signals() -> threading.Event:

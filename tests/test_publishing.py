@@ -58,6 +58,7 @@ def test_a_card_without_a_report_says_so():
     assert "Not measured." in card
 
 
+@pytest.mark.slow
 def test_an_archive_is_the_same_each_time_whatever_the_times_and_the_order(tmp_path):
     from deepfake_tf.publishing import pack
 
@@ -133,6 +134,7 @@ def test_what_is_published_can_be_fetched_and_judges_alike(exported, site, tmp_p
     assert (folder / "MODEL_CARD.md").read_text().startswith("# faces, version 1")
 
 
+@pytest.mark.slow
 def test_what_does_not_belong_together_is_refused(tmp_path):
     from deepfake_tf import publishing
 
