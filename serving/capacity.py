@@ -68,8 +68,9 @@ class Capacity:
             self._usual_sec += _SHARE_OF_THE_NEWEST * (seconds - self._usual_sec)
 
     def _busy(self, message: str) -> GatewayBusyError:
-        # A place gets free each time that one of those who are here leaves.
-        wait_sec = self._usual_sec / max(1, sum(self._taken.values()))
+        # A place gets free sooner, but those who wait for one are many: were all told of the next, all but one came
+        # in vain.
+        wait_sec = self._usual_sec / 2
         low, high = _RETRY_RANGE_SEC
         return GatewayBusyError(f"{message} Try again later.", min(max(wait_sec, low), high))
 
