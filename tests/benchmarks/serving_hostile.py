@@ -6,6 +6,7 @@ still judge, hold no upload, and have no more descriptors and hardly more memory
 
 import argparse
 import itertools
+import queue
 import random
 import socket
 import struct
@@ -132,9 +133,12 @@ def cancelled(channel: grpc.Channel, rng: random.Random) -> str:
     def requests() -> Iterator[detection_pb2.AnalyzeRequest]:
         yield options(size_bytes=len(data))
         yield chunk(data[: len(data) // 2])
-        call.cancel()
+        calls.get().cancel()
 
+    # gRPC asks for the requests on a thread of its own, perhaps before it has returned the call.
+    calls: queue.SimpleQueue[grpc.Call] = queue.SimpleQueue()
     call = detection_pb2_grpc.DetectionServiceStub(channel).Analyze(requests(), timeout=20)
+    calls.put(call)
     return code_of(lambda: list(call))
 
 
