@@ -3,8 +3,6 @@
 Health and reflection need no token: an orchestrator has none, and what they say is no secret.
 """
 
-import asyncio
-import contextlib
 import hashlib
 import hmac
 import logging
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from deepfake_tf.errors import ConfigError
 
@@ -23,7 +20,6 @@ log = logging.getLogger("serving.access")
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 MIN_TOKEN_CHARS = 16
 _LOOK_AGAIN_SEC = 1.0
-_FIRST_MESSAGE_SEC = 2.0
 
 _Continue = Callable[[Any], Awaitable[Any]]
 
@@ -107,14 +103,9 @@ class TokenGate(grpc.aio.ServerInterceptor):
 
 
 def _refusal(handler: Any) -> Any:
-    """A handler of the same kind that refuses."""
+    """A handler of the same kind that reads nothing and refuses."""
 
-    async def refuse(requests: Any, context: grpc.aio.ServicerContext) -> None:
-        if handler.request_streaming:
-            # A caller that is refused while it writes its first message may not learn why.
-            with contextlib.suppress(TimeoutError, DecodeError):
-                async with asyncio.timeout(_FIRST_MESSAGE_SEC):
-                    await anext(requests, None)
+    async def refuse(_: object, context: grpc.aio.ServicerContext) -> None:
         message = "This gateway wants a token: metadata `authorization: Bearer TOKEN`."
         await context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
 

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 import grpc
 
 from deepfake_tf.judging.verdict import Verdict
+from serving.first_status import FirstStatus
 from serving.link import (
     DEFAULT_DEADLINE_SEC,
     DEFAULT_RETRIES,
@@ -108,7 +109,11 @@ class AsyncClient:
                         yield detection_pb2.AnalyzeRequest(chunk=chunk)
 
             call = self._stub.Analyze(requests(), timeout=left_sec, metadata=self._link.metadata)
-            return await _verdict(call, tell)
+            ended = FirstStatus(call)
+            try:
+                return await _verdict(call, tell)
+            except grpc.aio.AioRpcError as error:
+                raise ended.of(error) from error
 
         return await self._tried(once, Patience(deadline_sec=deadline_sec, retries=self._retries), tell)
 
@@ -302,11 +307,12 @@ class AsyncClient:
                     yield detection_pb2.AnalyzeLiveRequest(frame=frame)
 
         call = self._stub.AnalyzeLive(requests(), metadata=self._link.metadata)
+        ended = FirstStatus(call)
         try:
             async for event in call:
                 yield event.until_sec, from_message(event.verdict)
         except grpc.aio.AioRpcError as error:
-            raise self._link.error(error) from error
+            raise self._link.error(ended.of(error)) from error
 
     async def close(self) -> None:
         """Closes the link."""

@@ -22,7 +22,6 @@ DEFAULT_TARGET = f"localhost:{schema.GATEWAY_PORT}"
 DEFAULT_DEADLINE_SEC = 900.0
 DEFAULT_RETRIES = 5
 
-_REASON_LOST = "Internal error from Core"
 _LET_IN_SEC = 10.0
 _FIRST_PAUSE_SEC, _LONGEST_PAUSE_SEC = 0.5, 15.0
 _CHANNEL_OPTIONS = [
@@ -78,17 +77,15 @@ class Link:
         message = error.details() or "no details"
         if message.startswith("failed to connect"):
             message = f"no gateway answers at {self.target}. Is it running, and is the address right?"
-        # What grpc.aio says when a call ended while it wrote to it: the reason is lost, another try may tell it.
-        code = grpc.StatusCode.UNAVAILABLE if message == _REASON_LOST else error.code()
         hints = [value for key, value in error.trailing_metadata() or () if key == RETRY_KEY]
         known = bool(hints) and str(hints[0]).isdigit()
-        return CallError(code, message, int(hints[0]) / 1000 if known else None)
+        return CallError(error.code(), message, int(hints[0]) / 1000 if known else None)
 
 
 async def is_let_in(call: Any) -> bool:
     """Waits until a gateway awaits the upload of a call, or has ended the call; returns whether it does await it.
 
-    Who goes on writing to a call that was refused may lose the reason: grpc.aio then reports INTERNAL in its place.
+    So nothing is sent in vain.
 
     Args:
         call: of grpc.aio, whose first message was sent.
