@@ -54,7 +54,7 @@ function fail(error) {
   const needsToken = error.code === "UNAUTHENTICATED";
   show(needsToken ? "token-form" : "trouble", needsToken && token ? "trouble" : "");
   byId("trouble-title").textContent = troubleTitle(error.code);
-  byId("trouble-text").textContent = error.message;
+  byId("trouble-text").textContent = needsToken ? "Ask whoever runs this gateway for another one." : error.message;
   const wait = error.retryAfterSec;
   byId("trouble-detail").textContent = wait ? `Try again in ${wait === 1 ? "a second" : `${wait} seconds`}.` : "";
   // The same file would be refused again.

@@ -4,6 +4,9 @@ import socket
 
 import pytest
 
+from serving.web import app
+from tests.serving.web.running import WebThread
+
 HOSTS_THAT_ARE_OURS = [
     "localhost:{port}",
     "LOCALHOST",
@@ -73,3 +76,15 @@ def test_what_is_no_http_does_not_hurt(web):
             connection.sendall(garbage)
             assert connection.recv(100).startswith(b"HTTP/1.")
     assert web.ask("GET", "/v1/limits").status == 200
+
+
+def test_a_connection_that_does_not_get_on_is_closed(monkeypatch):
+    monkeypatch.setattr(app, "IDLE_SEC", 0.3)
+    web = WebThread()
+    whole = b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for sent in (b"", b"GET / HTTP/1.1\r\nHost: loc", whole):
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(sent)
+            while connection.recv(4096):
+                pass
+    web.close()

@@ -251,6 +251,11 @@ def test_a_token_is_asked_for_and_used(page, gateway, video):
     page.choose_file("#file", video)
     page.wait_for(is_shown("#token-form"))
     assert focused(page) == "token"
+    page.call("Input.insertText", text="wr0ng")
+    page.press("Enter", 13)
+    page.wait_for(is_shown("#trouble"))
+    assert "does not know this token" in text_of(page, "#trouble")
+    assert focused(page) == "token"
     gateway.reset()
     gateway.events = [judged()]
     page.call("Input.insertText", text="s3cret")
