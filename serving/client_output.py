@@ -57,6 +57,12 @@ class Output:
 
     def show(self, name: str, result: Verdict | CallError) -> None:
         """Prints what became of a video."""
+        # The bars are taken away meanwhile: on a terminal they would share the line.
+        self._progress.stop()
+        self._print(name, result)
+        self._progress.start()
+
+    def _print(self, name: str, result: Verdict | CallError) -> None:
         if self._as_json:
             self._out.out(_to_json(name, result), highlight=False)
             return
