@@ -1,12 +1,14 @@
 """The web part as a whole: routes, page and guards in one application, and a server for it."""
 
 import functools
+import logging
 import ssl
 from collections.abc import Collection
 from pathlib import Path
 
 import grpc
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.schema import Limits
@@ -14,6 +16,18 @@ from serving.web.failures import answer_failures
 from serving.web.guards import add_headers, refuse_strangers
 from serving.web.routes import JSON_TYPE, ROUTES
 from serving.web.transcoding import CHUNK_BYTES, Transcoder
+
+
+class _NotOfCallers(logging.Filter):
+    """Leaves out what callers send that is no HTTP: it would fill the log, and with what is theirs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Says whether a record is about a mistake of ours."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+http_log = logging.getLogger("serving.web.http")
+http_log.addFilter(_NotOfCallers())
 
 FOLDER = Path(__file__).parent
 PAGE_FOLDER = FOLDER / "page"
@@ -84,6 +98,7 @@ class WebServer:
             make_app(self._channel, limits=self._limits, names=self._names),
             # Addresses hold what callers name their videos. The gateway logs each call.
             access_log=None,
+            logger=http_log,
             # A caller who hangs up stops the work.
             handler_cancellation=True,
             keepalive_timeout=IDLE_SEC,

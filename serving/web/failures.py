@@ -113,6 +113,8 @@ async def answer_failures(request: web.Request, handler: Handler) -> web.StreamR
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
+    except UnicodeEncodeError:
+        return Failed(_Code.INVALID_ARGUMENT, "The address or a header holds bytes that are no text.").response()
     except ConnectionError:
         # The caller has gone; nobody hears what we say.
         raise

@@ -148,7 +148,7 @@ def _check_body(request: web.Request) -> None:
     if not kind.startswith("video/") and kind not in VIDEO_TYPES:
         raise Failed(
             grpc.StatusCode.INVALID_ARGUMENT,
-            f"The body must be the video itself, as {' or '.join(VIDEO_TYPES)}; no form. Received: {kind}",
+            f"The body must be the video itself, as {' or '.join(VIDEO_TYPES)}; no form. Received: {kind!a}",
             http_status=415,
         )
     if "Content-Encoding" in request.headers:
@@ -173,7 +173,9 @@ def _parsed(values: dict[str, Any], message: _M) -> _M:
 
 def _metadata(request: web.Request) -> tuple[tuple[str, str], ...]:
     """Returns the caller's token for the gateway, which knows whether it is right."""
-    token = request.headers.get("Authorization")
+    token = request.headers.get("Authorization", "")
+    if not (token.isascii() and token.isprintable()):
+        raise Failed(grpc.StatusCode.UNAUTHENTICATED, "A token has printable ASCII characters only.")
     return (("authorization", token),) if token else ()
 
 

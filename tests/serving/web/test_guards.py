@@ -70,12 +70,29 @@ def test_every_answer_has_the_headers(web, path):
     assert "aiohttp" not in headers["Server"]
 
 
-def test_what_is_no_http_does_not_hurt(web):
+def test_what_is_no_http_does_not_hurt_and_is_not_logged(web, caplog):
     for garbage in (b"\0" * 100, b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"x" * 100_000 + b"\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
             connection.sendall(garbage)
             assert connection.recv(100).startswith(b"HTTP/1.")
     assert web.ask("GET", "/v1/limits").status == 200
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "status"),
+    [
+        (b"POST /v1/jobs", b"Content-Length: 0\r\nIdempotency-Key: \xff", b"400"),
+        (b"GET /v1/jobs/j", b"Authorization: Bearer \xc3\xa9", b"401"),
+        (b"GET /v1/jobs/j", b"Authorization: Bearer \xff", b"401"),
+        (b"POST /v1/jobs", b"Content-Length: 0\r\nContent-Type: vi\xffeo/mp4", b"415"),
+    ],
+)
+def test_bytes_that_are_no_text_are_the_callers_mistake(web, caplog, line, header, status):
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+        connection.sendall(line + b" HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
+    assert caplog.records == []
 
 
 def test_a_connection_that_does_not_get_on_is_closed(monkeypatch):
