@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepfake_tf.predictors.tf_serving import TFServingPredictor
+from deepfake_tf.workers import WorkerPool
 from tests import servables
 from tests.serving import processes
 
@@ -19,6 +20,13 @@ class ModelServer:
     base_path: Path
     target: str
     process: processes.Process
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """One worker process for all gateways in this one: to load the face detector takes longer than most tests."""
+    with WorkerPool(1) as made:
+        yield made
 
 
 @pytest.fixture(scope="session", params=["embedded", "real"])

@@ -13,7 +13,6 @@ from google.protobuf import json_format
 
 from deepfake_tf.errors import PredictorBusyError, PredictorError, PredictorUnavailableError
 from deepfake_tf.schema import Limits
-from deepfake_tf.workers import WorkerPool
 from serving import async_client, client, link, status
 from serving.access import TokenGate, Tokens
 from serving.protos.deepfake.v1 import detection_pb2
@@ -25,12 +24,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def gateway(pool, tmp_path_factory):
     limits = Limits(max_bytes=2 * 1024**2)
-    with WorkerPool(1, limits=limits) as pool:
-        made = GatewayThread(StubPredictor(), pool, tmp_path_factory.mktemp("uploads"), limits=limits)
-        yield made
-        made.close()
+    made = GatewayThread(StubPredictor(), pool, tmp_path_factory.mktemp("uploads"), limits=limits)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +194,12 @@ class Flaky(StubPredictor):
 
 
 @pytest.mark.parametrize("call", ["analyze", "analyze_as_job"])
-def test_what_may_pass_is_tried_again_and_ends_with_one_verdict(folder, call, monkeypatch):
+def test_what_may_pass_is_tried_again_and_ends_with_one_verdict(pool, folder, call, monkeypatch):
     monkeypatch.setattr(link, "_FIRST_PAUSE_SEC", 0.01)
     monkeypatch.setattr(status, "_MODEL_BUSY_SEC", 0.05)
     monkeypatch.setattr(async_client, "MODEL_BUSY_SEC", 0.05)
     predictor = Flaky()
-    gateway = GatewayThread(predictor, None)
+    gateway = GatewayThread(predictor, pool)
     told = []
     with client.Client(gateway.target, retries=2) as opened:
         predictor.errors = [
@@ -235,11 +233,11 @@ def test_a_busy_gateway_is_waited_for_until_the_deadline():
     assert all(first < second for first, second in itertools.pairwise(waits))
 
 
-def test_a_token_goes_along_and_is_never_shown(folder, tmp_path, capsys):
+def test_a_token_goes_along_and_is_never_shown(pool, folder, tmp_path, capsys):
     path = tmp_path / "token"
     path.write_text("# mine\n" + "t" * 20 + "\n")
     gate = TokenGate(Tokens(path), lambda: None)
-    gateway = GatewayThread(StubPredictor(), None, server_options={"interceptors": [gate]})
+    gateway = GatewayThread(StubPredictor(), pool, server_options={"interceptors": [gate]})
     assert run(gateway, folder / "grey.mp4", "--token-file", path) == 0
     assert run(gateway, folder / "grey.mp4") == 1
     out, _ = capsys.readouterr()

@@ -35,12 +35,6 @@ LIMITS = Limits(max_bytes=3 * MAX_CHUNK_BYTES, max_duration_sec=30, time_limit_s
 
 
 @pytest.fixture(scope="module")
-def pool():
-    with WorkerPool(1, limits=LIMITS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def predictor():
     return StubPredictor()
 

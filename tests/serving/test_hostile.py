@@ -6,7 +6,6 @@ import os
 import pytest
 
 from deepfake_tf.schema import Limits
-from deepfake_tf.workers import WorkerPool
 from serving.client import Client
 from tests.benchmarks import serving_hostile, serving_load
 from tests.serving import videos
@@ -17,12 +16,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def gateway(pool, tmp_path_factory):
     limits = Limits(max_bytes=10 * 1024**2)
-    with WorkerPool(1, limits=limits) as pool:
-        made = GatewayThread(StubPredictor(), pool, tmp_path_factory.mktemp("uploads"), limits=limits, max_calls=4)
-        yield made
-        made.close()
+    made = GatewayThread(StubPredictor(), pool, tmp_path_factory.mktemp("uploads"), limits=limits, max_calls=4)
+    yield made
+    made.close()
 
 
 def num_files():

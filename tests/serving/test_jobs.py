@@ -10,7 +10,6 @@ import pytest
 
 from deepfake_tf.errors import PredictorUnavailableError
 from deepfake_tf.schema import Limits
-from deepfake_tf.workers import WorkerPool
 from serving import jobs, status
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from tests.serving.in_process import GatewayThread, StubPredictor
@@ -38,12 +37,6 @@ class LetPredictor(StubPredictor):
 @pytest.fixture(scope="module")
 def predictor():
     return LetPredictor()
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with WorkerPool(1, limits=LIMITS) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from deepfake_tf import jpeg_stream
 from deepfake_tf.extraction import extract
 from deepfake_tf.judging import verdict
 from deepfake_tf.schema import Limits, Outcome
-from deepfake_tf.workers import WorkerPool
 from serving import live
 from serving.async_client import AsyncClient
 from serving.link import CallError
@@ -40,12 +39,6 @@ class Brightness(StubPredictor):
 @pytest.fixture(scope="module")
 def predictor():
     return Brightness()
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with WorkerPool(1) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
