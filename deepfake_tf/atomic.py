@@ -1,11 +1,14 @@
 """Files that appear whole or not at all, whenever the process is stopped."""
 
 import contextlib
+import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from deepfake_tf.errors import ConfigError
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -37,6 +40,24 @@ def write_whole(path: Path, data: bytes) -> None:
     """Writes a file that appears whole or not at all."""
     with open_whole(path) as file:
         file.write(data)
+
+
+def claim(path: Path, content: Mapping[str, Any], refusal: str) -> None:
+    """Writes down what a folder is made from, or holds against it what was written down earlier.
+
+    Args:
+        path: the JSON file in the folder that says so; the folder is there.
+        content: plain JSON values.
+        refusal: what to say if the file says something else.
+
+    Raises:
+        ConfigError: it does.
+    """
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    if not path.is_file():
+        write_whole(path, text.encode())
+    elif path.read_text("utf-8") != text:
+        raise ConfigError(refusal)
 
 
 def remove_partial(folder: Path) -> None:

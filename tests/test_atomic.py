@@ -1,6 +1,11 @@
+"""Files that appear whole, and folders that are claimed."""
+
+import json
+
 import pytest
 
 from deepfake_tf import atomic
+from deepfake_tf.errors import ConfigError
 
 
 def test_file_appears_whole(tmp_path):
@@ -43,3 +48,12 @@ def test_remove_partial_takes_only_what_was_left_half_written(tmp_path):
     (tmp_path / "b.partial").write_bytes(b"of the user")
     atomic.remove_partial(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["b.partial"]
+
+
+def test_a_folder_is_claimed_once_and_for_the_same_again(tmp_path):
+    atomic.claim(tmp_path / "of.json", {"b": 1, "a": [2]}, "another")
+    atomic.claim(tmp_path / "of.json", {"a": [2], "b": 1}, "another")
+    assert json.loads((tmp_path / "of.json").read_text()) == {"a": [2], "b": 1}
+    with pytest.raises(ConfigError, match="^another$"):
+        atomic.claim(tmp_path / "of.json", {"a": [3], "b": 1}, "another")
+    assert json.loads((tmp_path / "of.json").read_text())["a"] == [2]

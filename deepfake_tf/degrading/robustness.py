@@ -253,15 +253,14 @@ def _choose(clips: ClipTable, sweep: Sweep) -> ClipTable:
 
 def _claim(out_dir: Path, source: Mapping[str, Any]) -> None:
     """Makes the folder ours, or checks that it is."""
-    path = out_dir / "settings.json"
-    if path.is_file() and json.loads(path.read_text("utf-8")) != source:
-        raise ConfigError(
-            f"{out_dir} holds the measurement of another run, data, split, seed or number of videos. Choose another "
-            "--out, or delete it."
-        )
     (out_dir / "cells").mkdir(parents=True, exist_ok=True)
+    atomic.claim(
+        out_dir / "settings.json",
+        source,
+        f"{out_dir} holds the measurement of another run, data, split, seed or number of videos. Choose another "
+        "--out, or delete it.",
+    )
     atomic.remove_partial(out_dir / "cells")
-    atomic.write_whole(path, _json_bytes(source))
 
 
 def _json_bytes(values: object) -> bytes:

@@ -37,7 +37,31 @@ XLA = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class Settings:
+    """What outlives a process: frozen, checked by itself, and plain JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the settings that `to_json` wrote.
+
+        Raises:
+            ConfigError: a setting is unknown or makes no sense.
+        """
+        known = {one.name for one in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(
+                f"Unknown settings in {cls.__name__}: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
+            )
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class ModelSettings(Settings):
     """All that is needed to build the same network again.
 
     Attributes:
@@ -66,23 +90,9 @@ class ModelSettings:
         _check_whole(self, 1, "num_frames", "image_size")
         _check_objects(self, "backbone_settings", "head_settings")
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the settings as plain JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the settings that `to_json` wrote.
-
-        Raises:
-            ConfigError: a setting is unknown or makes no sense.
-        """
-        _check_known(cls, values)
-        return cls(**values)
-
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(Settings):
     """All that a training is told, apart from where its data lie.
 
     Attributes:
@@ -201,20 +211,6 @@ class TrainSettings:
             dropout=self.dropout,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the settings as plain JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the settings that `to_json` wrote.
-
-        Raises:
-            ConfigError: a setting is unknown or makes no sense.
-        """
-        _check_known(cls, values)
-        return cls(**values)
-
 
 def read_settings(path: Path | str) -> TrainSettings:
     """Reads the settings of a run.json, and nothing else of it.
@@ -269,15 +265,6 @@ def read_run(path: Path | str) -> dict[str, Any]:
             "Train again, or use the release that wrote it."
         )
     return values
-
-
-def _check_known(kind: type, values: Mapping[str, Any]) -> None:
-    known = {one.name for one in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"Unknown settings in {kind.__name__}: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
-        )
 
 
 def _check_backbone(name: str) -> None:

@@ -3,22 +3,20 @@
 Apart from the probe itself, so that a command can show and check them before it loads TensorFlow.
 """
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from deepfake_tf import augment, plugins, recipes, reductions
 from deepfake_tf.errors import ConfigError
-from deepfake_tf.learning.settings import ModelSettings
+from deepfake_tf.learning.settings import ModelSettings, Settings
 
 JOIN = "+"
 NO_TRANSFORM = "none"
 
 
 @dataclass(frozen=True)
-class ProbeSettings:
+class ProbeSettings(Settings):
     """One probe: all that is needed to build it again, apart from what was fitted.
 
     Attributes:
@@ -45,25 +43,9 @@ class ProbeSettings:
         reductions.parse(self.reduction)
         plugins.check("classifiers", self.classifier)
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the settings as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the settings that `to_json` wrote.
-
-        Raises:
-            ConfigError: a setting is unknown or makes no sense.
-        """
-        unknown = sorted(set(values) - {one.name for one in dataclasses.fields(cls)})
-        if unknown:
-            raise ConfigError(f"Unknown settings in {cls.__name__}: {', '.join(unknown)}.")
-        return cls(**values)
-
 
 @dataclass(frozen=True)
-class ProbeSearch:
+class ProbeSearch(Settings):
     """A table of probes: every backbone with every transform, reduction and classifier.
 
     Attributes:
@@ -117,10 +99,6 @@ class ProbeSearch:
             for reduction in self.reductions
             for classifier in self.classifiers
         ]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the settings as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def identity(self) -> dict[str, Any]:
         """Returns what every probe of a folder shares as plain JSON: a folder may get more rows, but not other ones."""

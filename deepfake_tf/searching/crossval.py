@@ -139,7 +139,12 @@ def cross_validate(
     # Before the first training: what is too small for its last fold should be said now.
     parts = list(_deal(clips, entries, by_video, folds))
     run_dir.mkdir(parents=True, exist_ok=True)
-    _claim(run_dir / FOLDS_FILE, {"identity": identity, "videos": by_video})
+    atomic.claim(
+        run_dir / FOLDS_FILE,
+        {"identity": identity, "videos": by_video},
+        f"{run_dir} holds an unfinished cross-validation with other folds, settings or data. "
+        "Choose another --out, or delete it.",
+    )
     report = on_progress or (lambda at: None)
     rows, logits = [], []
     for number, part in enumerate(parts):
@@ -346,15 +351,3 @@ def _find_finished(run_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any]
     if found.get("format_version") != CROSSVAL_VERSION or found.get("identity") != identity:
         raise ConfigError(f"{run_dir} holds another finished cross-validation. Choose another --out, or delete it.")
     return found
-
-
-def _claim(path: Path, content: Mapping[str, Any]) -> None:
-    """Holds a folder's folds against these, or writes down what these are."""
-    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    if not path.is_file():
-        atomic.write_whole(path, text.encode())
-    elif path.read_text("utf-8") != text:
-        raise ConfigError(
-            f"{path.parent} holds an unfinished cross-validation with other folds, settings or data. "
-            "Choose another --out, or delete it."
-        )

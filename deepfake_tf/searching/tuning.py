@@ -141,7 +141,12 @@ def _open(
     accelerators.grow_memory()
     run_dir.mkdir(parents=True, exist_ok=True)
     with search_workers.hold(run_dir, place.name):
-        _check_identity(run_dir / "search.json", _identity(data_dir, base, search))
+        atomic.claim(
+            run_dir / "search.json",
+            _identity(data_dir, base, search),
+            f"{run_dir} holds an unfinished search with another tuner, space, settings or data. "
+            "Choose another --out, or delete it.",
+        )
         yield _Search(data_dir, run_dir, base, search=search, place=place, report=on_progress)
 
 
@@ -359,15 +364,3 @@ def _find_finished(run_dir: Path, identity: Mapping[str, Any], max_trials: int) 
     if run["result"].get("identity") != identity:
         raise ConfigError(f"{run_dir} holds another finished search or run. Choose another --out, or delete it.")
     return run if run["result"]["max_trials"] >= max_trials else None
-
-
-def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
-    """Holds a folder's search against this one, or writes down what this one is."""
-    text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    if not path.is_file():
-        atomic.write_whole(path, text.encode())
-    elif path.read_text("utf-8") != text:
-        raise ConfigError(
-            f"{path.parent} holds an unfinished search with another tuner, space, settings or data. "
-            "Choose another --out, or delete it."
-        )

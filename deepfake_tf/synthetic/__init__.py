@@ -11,7 +11,6 @@ the inner face tells the two apart. The people of a group are only swapped with 
 import concurrent.futures
 import csv
 import io
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -125,18 +124,16 @@ def make_videos(
 
 def _claim(root: Path, settings: SetSettings) -> None:
     """Writes the settings into a new folder; refuses one with other settings."""
-    path, text = root / SETTINGS_FILE, json.dumps(asdict(settings), indent=2) + "\n"
-    if path.is_file():
-        if path.read_text() != text:
-            raise ConfigError(
-                f"{root} holds synthetic videos made with other settings. Expected: {asdict(settings)}. "
-                "Name another folder, or delete this one."
-            )
-        return
-    if root.is_dir() and any(root.iterdir()):
+    path = root / SETTINGS_FILE
+    if not path.is_file() and root.is_dir() and any(root.iterdir()):
         raise ConfigError(f"{root} holds other files, and synthetic videos need a folder of their own. Name another.")
     root.mkdir(parents=True, exist_ok=True)
-    atomic.write_whole(path, text.encode())
+    atomic.claim(
+        path,
+        asdict(settings),
+        f"{root} holds synthetic videos made with other settings. Expected: {asdict(settings)}. "
+        "Name another folder, or delete this one.",
+    )
 
 
 def _plan(settings: SetSettings) -> list[_Video]:
