@@ -44,7 +44,7 @@ COPY docker/healthy.py /opt/healthy.py
 WORKDIR /opt
 # By number, so that a cluster sees that it is not root.
 USER 10001:10001
-EXPOSE 50051 9090
+EXPOSE 50051 8080 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "/opt/healthy.py", "localhost:50051"]
 ENTRYPOINT ["python", "-m", "serving.server"]
 CMD ["--host", "0.0.0.0", "--predictor", "model-server:8500"]

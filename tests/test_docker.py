@@ -74,7 +74,8 @@ def test_overrides_differ_only_where_they_say_so():
 
 
 def test_names_and_ports_are_the_contracts():
-    assert COMPOSE["gateway"]["ports"] == [f"127.0.0.1:{schema.GATEWAY_PORT}:{schema.GATEWAY_PORT}"]
+    web = value_of(COMPOSE["gateway"]["command"], "web-port")
+    assert COMPOSE["gateway"]["ports"] == [f"127.0.0.1:{port}:{port}" for port in (schema.GATEWAY_PORT, web)]
     for flags in all_flags("model-server"):
         assert value_of(flags, "port") == str(schema.MODEL_SERVER_PORT)
         assert value_of(flags, "rest_api_port") == str(schema.MODEL_SERVER_REST_PORT)
