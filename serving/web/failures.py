@@ -116,8 +116,8 @@ async def answer_failures(request: web.Request, handler: Handler) -> web.StreamR
     except UnicodeEncodeError:
         return Failed(_Code.INVALID_ARGUMENT, "The address or a header holds bytes that are no text.").response()
     except ConnectionError:
-        # The caller has gone; nobody hears what we say.
-        raise
+        # Nobody hears it; raised, it would be logged as a mistake of ours.
+        return Failed(_Code.CANCELLED, "The caller has gone.").response()
     except Exception:
         log.exception("the web part failed")
         return Failed(_Code.INTERNAL, "The gateway failed.").response()

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from serving.web import app
-from tests.serving.web.running import WebThread
+from tests.benchmarks import serving_hostile_http
+from tests.serving.web.running import WebThread, job, verdict_event
 
 HOSTS_THAT_ARE_OURS = [
     "localhost:{port}",
@@ -77,6 +78,14 @@ def test_what_is_no_http_does_not_hurt_and_is_not_logged(web, caplog):
             assert connection.recv(100).startswith(b"HTTP/1.")
     assert web.ask("GET", "/v1/limits").status == 200
     assert caplog.records == []
+
+
+def test_requests_that_are_nearly_right_do_not_hurt_either(web, gateway, caplog):
+    gateway.events, gateway.jobs = [verdict_event()], [job("DONE")]
+    statuses = {serving_hostile_http.send(web.port, seed) for seed in range(200)}
+    assert {"400", "403"} < statuses
+    assert not {status for status in statuses if status.startswith("5")}
+    assert [record for record in caplog.records if record.name.startswith("serving")] == []
 
 
 @pytest.mark.parametrize(
