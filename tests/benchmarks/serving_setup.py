@@ -50,9 +50,13 @@ class Servers:
         self.gateway = _start("serving.server", r"^gateway on", *flags, "--metrics-port", self.ports["metrics"])
         return self.gateway
 
+    def parts_mib(self) -> tuple[float, float]:
+        """What the gateway holds, and its workers, each shared page counted once for all who share it."""
+        return pss_mib(self.gateway.pid), sum(pss_mib(pid) for pid in children(self.gateway.pid))
+
     def memory_mib(self) -> float:
-        """What the gateway and its workers hold, each shared page counted once for all who share it."""
-        return sum(pss_mib(pid) for pid in (self.gateway.pid, *children(self.gateway.pid)))
+        """What they hold together."""
+        return sum(self.parts_mib())
 
     def num_files(self) -> int:
         """Open descriptors of the gateway."""
