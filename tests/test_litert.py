@@ -132,6 +132,17 @@ def test_a_network_that_cannot_be_converted_is_refused(tmp_path, examples):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_makes_litert_crash_is_not_written(files, model, examples, tmp_path, monkeypatch):
+    from deepfake_tf import litert
+
+    monkeypatch.setattr(litert, "convert", lambda saved, kind, examples: b"TFL3")
+    monkeypatch.setattr(litert, "_RUN_ONE", "import os; os.abort()")
+    paths = {"int8": tmp_path / "x.tflite"}
+    with pytest.raises(ServableError, match=r"LiteRT cannot run the int8 file of this network \(signal 6\)"):
+        litert.export_litert(model, servables.SPEC, paths, examples=examples)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_tensorflow_is_loaded_to_judge(files):
     path = str(files / "detector-int8.tflite")
     code = (
