@@ -18,7 +18,7 @@ def summary(results: Results) -> list[str]:
         f"real ({matched['num_groups']} groups)",
         *(f"  {name} against all reals: {value(one)}" for name, one in folds["methods"].items()),
         f"Calibration error out of fold {number(folds['calibration']['ece'])}",
-        *(" ".join(("  tried", *row)) for row in ladder_rows(results)[1:] if len(results["ladder"]["rungs"]) > 1),
+        *(f"  {line}" for line in _tried(results)),
         f"Chosen on one half of the pairs and measured on the other: {value(nested)} ({', '.join(nested['chosen'])})",
         f"Taken: {results['chosen']}",
         f"With shuffled labels {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); with faces "
@@ -31,6 +31,12 @@ def summary(results: Results) -> list[str]:
         ),
         f"Published {results['servable']}",
     ]
+
+
+def _tried(results: Results) -> Iterator[str]:
+    for name, what, learned, auc, _, change, word in ladder_rows(results)[1:]:
+        against = f", {change} to base: {word}" if change else ""
+        yield f"tried {name} ({what}): AUC {auc} on matched pairs, {learned} on what it learned from{against}"
 
 
 def _at_chance(found: Mapping[str, Any]) -> bool:

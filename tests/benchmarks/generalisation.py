@@ -1,0 +1,109 @@
+"""What pipelines.generalise measured goes into the log: python -m tests.benchmarks.generalisation [WORK --name NAME].
+
+With a finished WORK its figures are saved as deepfake_tf/generalising/measured/NAME.json first. Then the tables of
+every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
+added.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deepfake_tf import atomic
+from deepfake_tf.generalising import tables
+
+FOLDER = Path(tables.__file__).parent
+LOG = FOLDER / "LOG.md"
+MEASURED = FOLDER / "measured"
+KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness")
+_BLOCK = re.compile(r"<!-- measured: (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
+
+
+def save(work: Path, name: str) -> None:
+    """Keeps the figures of a finished stage, without the videos' names and paths."""
+    results = json.loads((work / "results.json").read_text())
+    kept = {key: results[key] for key in KEPT}
+    asked = results["identity"]["asked"]
+    kept["asked"] = {key: asked[key] for key in ("hours", "ingredients", "num_folds", "seed")}
+    MEASURED.mkdir(exist_ok=True)
+    atomic.write_whole(MEASURED / f"{name}.json", (json.dumps(kept, indent=1) + "\n").encode())
+
+
+def block(name: str) -> str:
+    """The tables of one measurement, with their marks."""
+    results = json.loads((MEASURED / f"{name}.json").read_text())
+    return "\n".join([f"<!-- measured: {name} -->", *lines_of(results), "<!-- end -->", ""])
+
+
+def lines_of(results: dict[str, Any]) -> list[str]:
+    hours, asked, data = results["hours"], results["asked"], results["data"]
+    tried = "".join(f" {name}" for name in asked["ingredients"])
+    command = f"python -m pipelines.generalise MANIFEST --photographs DIR --out OUT --hours {asked['hours']:g}"
+    flags = (f" --try{tried}" if tried else "") + f" --folds {asked['num_folds']} --seed {asked['seed']}"
+    nested, sanity = results["ladder"]["nested"], results["sanity"]
+    shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
+    return [
+        f"`{command}{flags}`",
+        "",
+        f"{data['videos']} videos, {data['matched']} of them in matched pairs, and {data['photographs']} photographs; "
+        f"{hours['clips_per_sec']:g} clips a second gave {hours['of_a_rung']} epochs a rung, {hours['of_a_model']} a "
+        "fold.",
+        "",
+        "Ingredients, on matched pairs of which no rung has seen the groups; learned is the AUC of the last epoch on "
+        "what was learned from, augmented:",
+        "",
+        *tables.markdown(tables.ladder_rows(results)),
+        "",
+        f"Chosen on one half of the groups and measured on the other: {tables.value(nested)} "
+        f"({', '.join(nested['chosen'])}). Taken: {results['chosen']}.",
+        "",
+        "Out of fold, each method against all reals:",
+        "",
+        *tables.markdown(tables.method_rows(results)),
+        "",
+        f"Calibration error out of fold {tables.number(results['folds']['calibration']['ece'])}.",
+        "",
+        "Joining rule and number of frames (AUC):",
+        "",
+        *tables.markdown(tables.joining_rows(results)),
+        "",
+        "Worse videos:",
+        "",
+        *tables.markdown(tables.robustness_rows(results)),
+        "",
+        f"Sanity: labels shuffled {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); faces "
+        f"blacked out {tables.value(sanity['faces_blacked_out'])}; {steady['agreeing']:.0%} of the frames say what "
+        f"their video says, logits deviate by {steady['within']:.2f} within a video and by {steady['between']:.2f} "
+        "between videos.",
+        "",
+    ]
+
+
+def written(text: str) -> str:
+    """The log with all tables as the saved figures have them."""
+    names = [path.stem for path in sorted(MEASURED.glob("*.json"))]
+    text = _BLOCK.sub(lambda found: block(found[1]), text)
+    missing = [name for name in names if f"<!-- measured: {name} -->" not in text]
+    return text + "".join(f"\n## {name}\n\n{block(name)}" for name in missing)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path, nargs="?", help="the stage's --work, finished")
+    parser.add_argument("--name", help="of the measurement, such as 2026-11-21-first")
+    chosen = parser.parse_args(argv)
+    if chosen.work and not chosen.name:
+        parser.error("a measurement needs a --name")
+    if chosen.work:
+        save(chosen.work, chosen.name)
+    atomic.write_whole(LOG, written(LOG.read_text()).encode())
+    print(LOG)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
