@@ -167,7 +167,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             options = await read_options(requests)
             record.request_id = checked_id(options.request_id)
             with self._enter("live"):
-                await context.send_initial_metadata(GO_ON)
+                await _go_on(context)
                 live = self._analysis.live(record.request_id, self._folder)
                 async for request in requests:
                     record.num_bytes += request.ByteSize()
@@ -239,7 +239,7 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
     async def _receive(
         self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord, context: grpc.aio.ServicerContext
     ) -> detection_pb2.Received:
-        await context.send_initial_metadata(GO_ON)
+        await _go_on(context)
         received = await receive(upload, requests, limit_sec=self._limits.upload_sec)
         record.num_bytes = upload.num_bytes
         record.upload_sec = time.monotonic() - record.begin
@@ -258,6 +258,17 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
             raise
         record.end("OK")
         return verdict
+
+
+async def _go_on(context: grpc.aio.ServicerContext) -> None:
+    """Says that an upload is awaited. Once begun it is finished: a call cannot be aborted in the midst of it."""
+    sent = asyncio.ensure_future(context.send_initial_metadata(GO_ON))
+    try:
+        await asyncio.shield(sent)
+    except asyncio.CancelledError:
+        # It fails if the caller has gone, which is known by now.
+        await asyncio.gather(sent, return_exceptions=True)
+        raise
 
 
 async def _write_progress(context: grpc.aio.ServicerContext, stage: str, share: float) -> None:

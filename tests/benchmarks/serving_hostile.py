@@ -246,10 +246,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"afterwards a good video is {client.analyze(good).verdict}")
         print(f"memory {before[0]:.0f} to {servers.memory_mib():.0f} MiB")
         print(f"descriptors {before[1]} to {servers.num_files()}")
-        print(
-            f"uploads left: {servers.uploads()}; tracebacks in the log: {'Traceback' in ''.join(servers.gateway.log)}"
-        )
-        return int(servers.uploads() > 0)
+        log = "".join(servers.gateway.log)
+        print(f"uploads left: {servers.uploads()}; tracebacks in the log: {log.count('Traceback')}")
+        print(log[log.index("Traceback") - 500 :][:3000] if "Traceback" in log else "")
+        return int(servers.uploads() > 0 or "Traceback" in log)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the gateway adds, and what batching brings: python -m tests.benchmarks.serving_overhead VIDEO.
 
 Overhead: the time of a whole call at the gateway against extraction in a worker and Predict alone, in turn, medians.
-Batching: the clips of many videos in one request against one request each.
+Batching: the same clips in few requests or in many.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,29 +52,27 @@ def overhead(servers: Servers, path: Path, num_rounds: int) -> float:
     return ratio
 
 
-def batching(servers: Servers, path: Path, num_clips: int, num_rounds: int) -> float:
-    """Returns how many times faster n clips are judged in one request than one by one."""
+def batching(servers: Servers, path: Path, num_clips: int, num_rounds: int) -> None:
+    """Prints how many clips a second are judged, by how many are in one request."""
     predictor = TFServingPredictor(servers.model_target)
     spec = predictor.spec()
     with WorkerPool(1) as pool:
-        found = extract_bounded(pool, path, CLIP_SPEC).clips
+        found = extract_bounded(pool, path, spec.clip_spec).clips
     clips = [found[number % len(found)] for number in range(num_clips)]
     crops, mask = [clip.crops for clip in clips], np.stack([clip.mask for clip in clips])
 
-    def one_by_one() -> None:
-        for number in range(num_clips):
-            predictor.predict(crops[number : number + 1], mask[number : number + 1], spec=spec)
+    def judge(size: int) -> None:
+        for begin in range(0, num_clips, size):
+            predictor.predict(crops[begin : begin + size], mask[begin : begin + size], spec=spec)
 
-    def together() -> None:
-        predictor.predict(crops, mask, spec=spec)
-
-    one_by_one(), together()
-    times = [(timed_sec(one_by_one), timed_sec(together)) for _ in range(num_rounds)]
-    single, whole = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"{num_clips} clips: one by one {num_clips / single:.1f} clips/s, together {num_clips / whole:.1f} clips/s")
-    print(f"together is {single / whole:.2f} x as fast", flush=True)
+    sizes = [2**power for power in range(num_clips.bit_length()) if 2**power <= num_clips]
+    for size in sizes:
+        judge(size)
+    # In turn, so that all have the same machine.
+    times = [[timed_sec(lambda: judge(size)) for size in sizes] for _ in range(num_rounds)]  # noqa: B023
+    for size, column in zip(sizes, zip(*times, strict=True), strict=True):
+        print(f"{size:3d} clips in a request: {num_clips / statistics.median(column):6.1f} clips/s", flush=True)
     predictor.close()
-    return single / whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,8 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("video", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--crop-size-px", type=int, default=CLIP_SPEC.crop_size_px)
     arguments = parser.parse_args(argv)
-    with served() as servers:
+    spec = replace(CLIP_SPEC, crop_size_px=arguments.crop_size_px)
+    with served(spec=spec) as servers:
         overhead(servers, arguments.video, arguments.rounds)
         batching(servers, arguments.video, arguments.clips, arguments.rounds)
     return 0

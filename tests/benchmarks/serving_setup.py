@@ -91,12 +91,12 @@ class Servers:
 
 
 @contextlib.contextmanager
-def served(*gateway_flags: object) -> Iterator[Servers]:
+def served(*gateway_flags: object, spec: ClipSpec = CLIP_SPEC) -> Iterator[Servers]:
     """Starts both with a servable of their own."""
     with tempfile.TemporaryDirectory() as folder:
         base_path = Path(folder) / "detector"
         print("exporting a servable ...", flush=True)
-        servable(base_path)
+        servable(base_path, spec=spec)
         servers = Servers(base_path, *gateway_flags)
         try:
             yield servers
