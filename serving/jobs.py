@@ -188,14 +188,14 @@ class Jobs:
             UnknownJobError: as `get`.
         """
         job = self._job(job_id, owner)
-        if job.task is not None and not job.has_ended:
-            job.task.cancel()
-            await asyncio.wait([job.task])
+        if (task := job.task) is not None:
+            task.cancel()
+            await asyncio.wait([task])
         return job.message
 
     async def drain(self, seconds: float) -> None:
         """Waits for the jobs to end, and stops those that are left then."""
-        tasks = [job.task for job in self._jobs.values() if job.task is not None and not job.has_ended]
+        tasks = [job.task for job in self._jobs.values() if job.task is not None]
         if tasks:
             _, left = await asyncio.wait(tasks, timeout=seconds)
             for task in left:
@@ -222,8 +222,9 @@ class Jobs:
             return await judge(tell)
 
     def _end(self, job: _Job, upload: Upload, task: "asyncio.Task[Verdict]") -> None:
-        # Also of a task that was cancelled before its first step.
+        # Also of a task that was cancelled before its first step. What ended is kept without what made it.
         upload.close()
+        job.task = None
         if task.cancelled():
             job.message.state = detection_pb2.Job.CANCELLED
         elif error := task.exception():
