@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from deepfake_tf import command, schema
 from deepfake_tf.errors import ConfigError, ServableError
 from deepfake_tf.versions import version_dirs
+from serving import predict_request
 
 if TYPE_CHECKING:
     from deepfake_tf.predictors.saved_model import SavedModel
@@ -37,14 +38,6 @@ SERVER_OPTIONS = [
     ("grpc.max_send_message_length", -1),
 ]
 MAX_MESSAGE_CHARS = 1024
-
-
-class RefusedError(Exception):
-    """A request that is answered with a gRPC status."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass
@@ -101,7 +94,7 @@ class ServedModel:
             version = max(loaded) if wanted is None else wanted
             return version, loaded[version]
         name = f"Latest({spec.name})" if wanted is None else f"Specific({spec.name}, {wanted})"
-        raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {name}")
+        raise predict_request.RefusedError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {name}")
 
     def _load(self, version: int, path: Path) -> None:
         from deepfake_tf.predictors.saved_model import SavedModel, replay_warmup
@@ -132,13 +125,15 @@ class Api:
         version, model = self._find(request)
         key = request.model_spec.signature_name or schema.SIGNATURE_JPEG
         if key not in model.signatures:
-            raise RefusedError(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
-        inputs = _parse_inputs(request.inputs, model.signatures[key])
-        names = _check_outputs(request.output_filter, model.signatures[key])
-        _check_dtypes(inputs, model.signatures[key])
+            raise predict_request.RefusedError(
+                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.'
+            )
+        inputs = predict_request.parse_inputs(request.inputs, model.signatures[key])
+        names = predict_request.check_outputs(request.output_filter, model.signatures[key])
+        predict_request.check_dtypes(inputs, model.signatures[key])
         response = predict_pb2.PredictResponse()
-        for name, value in _run(model, key, inputs, names).items():
-            response.outputs[name].CopyFrom(_to_typed_tensor(value))
+        for name, value in predict_request.run(model, key, inputs, names).items():
+            response.outputs[name].CopyFrom(predict_request.to_typed_tensor(value))
         self._fill_spec(response.model_spec, version)
         response.model_spec.signature_name = key
         return response
@@ -148,12 +143,12 @@ class Api:
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         if not request.HasField("model_spec"):
-            _invalid("Missing ModelSpec")
+            predict_request.invalid("Missing ModelSpec")
         if not request.metadata_field:
-            _invalid("GetModelMetadataRequest must specify at least one metadata_field")
+            predict_request.invalid("GetModelMetadataRequest must specify at least one metadata_field")
         for name in request.metadata_field:
             if name != "signature_def":
-                _invalid(f"Metadata field {name} is not supported")
+                predict_request.invalid(f"Metadata field {name} is not supported")
         version, model = self._find(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         for name, definition in model.signatures.items():
@@ -169,13 +164,15 @@ class Api:
 
         spec = request.model_spec
         if not request.HasField("model_spec"):
-            _invalid("Missing ModelSpec")
+            predict_request.invalid("Missing ModelSpec")
         states = dict(sorted(self._model.states.items(), reverse=True)) if spec.name == self._model.name else {}
         if spec.HasField("version"):
             states = {version: one for version, one in states.items() if version == spec.version.value}
         if not states:
             which = f"version {spec.version.value}" if spec.HasField("version") else "any versions"
-            raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Could not find {which} of model {spec.name}")
+            raise predict_request.RefusedError(
+                grpc.StatusCode.NOT_FOUND, f"Could not find {which} of model {spec.name}"
+            )
         response = get_model_status_pb2.GetModelStatusResponse()
         for version, one in states.items():
             code = grpc.StatusCode.UNKNOWN if one.error else grpc.StatusCode.OK
@@ -187,11 +184,11 @@ class Api:
     def _find(self, request: Any) -> tuple[int, "SavedModel"]:
         spec = request.model_spec
         if not request.HasField("model_spec"):
-            _invalid("Missing ModelSpec")
+            predict_request.invalid("Missing ModelSpec")
         if not spec.name:
-            _invalid("ModelSpec has no name specified.")
+            predict_request.invalid("ModelSpec has no name specified.")
         if spec.HasField("version_label") and spec.version_label not in self._model.labels:
-            _invalid(f"Unrecognized servable version label: {spec.version_label}")
+            predict_request.invalid(f"Unrecognized servable version label: {spec.version_label}")
         return self._model.find(spec)
 
     def _fill_spec(self, spec: Any, version: int) -> None:
@@ -247,7 +244,7 @@ def _answer(function: Callable[[Any], Any]) -> Callable[[Any, grpc.ServicerConte
 
         try:
             return function(request)
-        except RefusedError as error:
+        except predict_request.RefusedError as error:
             code, message = error.code, str(error)
         except tf.errors.OpError as error:
             code, message = _code(error.error_code), _clean(error.message)
@@ -256,89 +253,6 @@ def _answer(function: Callable[[Any], Any]) -> Callable[[Any, grpc.ServicerConte
         )
 
     return answer
-
-
-def _run(model: "SavedModel", key: str, inputs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    try:
-        return model.run(key, inputs, names)
-    except (ValueError, TypeError) as error:
-        # Raised where the array cannot become a tensor at all.
-        return _invalid(str(error))
-
-
-def _parse_inputs(tensors: Mapping[str, Any], signature: Any) -> dict[str, Any]:
-    import tensorflow as tf
-
-    sent, wanted = set(tensors), set(signature.inputs)
-    if len(sent) != len(wanted):
-        _invalid(
-            f"input size does not match signature: {len(sent)}!={len(wanted)} len({_braced(sent)}) != "
-            f"len({_braced(wanted)}). Sent extra: {_braced(sent - wanted)}. "
-            f"Missing but required: {_braced(wanted - sent)}."
-        )
-    parsed = {}
-    for alias in sorted(wanted):
-        if alias not in tensors:
-            feed = signature.inputs[alias].name
-            _invalid(
-                f"Signature input alias: {alias}(feed name: {feed}) not found in request and no default value provided"
-            )
-        try:
-            if any(dim.size < 0 for dim in tensors[alias].tensor_shape.dim):
-                raise ValueError("negative dimension")
-            parsed[alias] = tf.make_ndarray(tensors[alias])
-        except (ValueError, TypeError, KeyError, IndexError):
-            _invalid(f"tensor parsing error: {alias}")
-    return parsed
-
-
-def _check_outputs(wanted: Sequence[str], signature: Any) -> list[str]:
-    seen: set[str] = set()
-    for name in wanted:
-        if name not in signature.outputs:
-            _invalid(
-                f"output tensor alias not found in signature: {name} "
-                f"Outputs expected to be in the set {_braced(signature.outputs)}."
-            )
-        if name in seen:
-            _invalid(f"duplicate output tensor alias: {name}")
-        seen.add(name)
-    return list(wanted) or sorted(signature.outputs)
-
-
-def _check_dtypes(inputs: Mapping[str, Any], signature: Any) -> None:
-    import tensorflow as tf
-
-    for number, (alias, value) in enumerate(sorted(inputs.items())):
-        wanted = tf.dtypes.as_dtype(signature.inputs[alias].dtype)
-        sent = tf.dtypes.as_dtype(value.dtype)
-        if sent != wanted:
-            _invalid(f"Expects arg[{number}] to be {_c_name(wanted)} but {_c_name(sent)} is provided")
-
-
-def _to_typed_tensor(value: Any) -> Any:
-    """Returns a TensorProto with its values in the field of their type, as the real server answers by default."""
-    import tensorflow as tf
-
-    tensor = tf.make_tensor_proto(value)
-    fields = {"float32": "float_val", "float64": "double_val", "int32": "int_val", "int64": "int64_val"}
-    if tensor.tensor_content and str(value.dtype) in fields:
-        tensor.ClearField("tensor_content")
-        getattr(tensor, fields[str(value.dtype)]).extend(value.ravel().tolist())
-    return tensor
-
-
-def _braced(names: Any) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
-
-
-def _invalid(message: str) -> NoReturn:
-    raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-def _c_name(dtype: Any) -> str:
-    """Returns a dtype's name as TensorFlow's C++ writes it."""
-    return {"float32": "float", "float64": "double"}.get(dtype.name, str(dtype.name))
 
 
 def _code(number: int) -> grpc.StatusCode:

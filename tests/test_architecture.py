@@ -92,7 +92,7 @@ SERVING_MAY_USE = {
 }
 ONLY_KERAS = {"backbones", "heads"}
 # Stages that call other library stages through the library, and the one server that holds TensorFlow.
-SERVING_WITH_TENSORFLOW = {"model_server"}
+SERVING_WITH_TENSORFLOW = {"model_server", "predict_request"}
 
 
 def source_files(folder: str) -> list[Path]:

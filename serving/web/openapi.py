@@ -6,6 +6,7 @@ It runs where grpcio-tools is installed, with `make protos`; what serves the fil
 """
 
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -131,14 +132,16 @@ class _Schemas:
 
 
 def _compiled() -> FileDescriptorSet:
-    from grpc_tools import protoc
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "set"
-        # Paths are relative to the root of the repository, as in the Makefile; grpc_tools has Google's own files.
-        flags = ["-I.", f"-I{Path(protoc.__file__).parent / '_proto'}", "--include_source_info"]
-        if protoc.main(["protoc", *flags, f"--descriptor_set_out={out}", PROTO_PATH]):
-            raise SystemExit(f"{PROTO_PATH} could not be compiled; run this in the root of the repository.")
+        # Paths are relative to the root of the repository, as in the Makefile. A process of its own: the compiler has
+        # been seen to crash in one that runs for long.
+        flags = ["-I.", "--include_source_info", f"--descriptor_set_out={out}", PROTO_PATH]
+        done = subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *flags], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(
+                f"{PROTO_PATH} could not be compiled; run this in the root of the repository. {done.stderr}"
+            )
         return FileDescriptorSet.FromString(out.read_bytes())
 
 

@@ -8,7 +8,8 @@ import pytest
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.protos import wire_pb2
 from serving import model_server
-from serving.model_server import Api, RefusedError, ServedModel, VersionState
+from serving.model_server import Api, ServedModel, VersionState
+from serving.predict_request import RefusedError
 
 
 @pytest.fixture
