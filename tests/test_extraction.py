@@ -367,7 +367,9 @@ def test_labelled_videos_have_a_face_in_every_sampled_frame(real_data):
     spec = ClipSpec(placement="spread")
     missed = {}
     with WorkerPool(2, initializer=functools.partial(warm_up, spec)) as pool:
+        # Every third, and those known to hide a face; tests/benchmarks/coverage.py looks at all.
         paths = rows(real_data, "videos")
+        paths = [path for number, path in enumerate(paths) if number % 3 == 0 or "Dean_Wiesel_0" in path.name]
         for path, future in [(path, submit_extraction(pool, path, spec)) for path in paths]:
             result = future.result()
             assert result.outcome == Outcome.OK, path.name

@@ -53,11 +53,21 @@ def logits(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return model(inputs, training=False).numpy()
 
 
-def pairs() -> list:
+def one_of_each_source() -> list[str]:
+    """Backbones without those that are another size of one before: the same code of the same paper."""
+    loaded = {name: plugins.load("backbones", name) for name in reversed(BACKBONES)}
+    return list({(one.SOURCE, *sorted(one.TINY)): name for name, one in loaded.items()}.values())
+
+
+def pairs(backbones: list[str] = BACKBONES) -> list:
     """Every backbone with mean, every head with small_cnn; building the larger networks takes seconds each."""
     small = [pytest.param(("small_cnn", head), id=f"small_cnn-{head}") for head in HEADS]
-    large = [name for name in BACKBONES if name != "small_cnn"]
+    large = [name for name in backbones if name != "small_cnn"]
     return small + [pytest.param((name, "mean"), id=f"{name}-mean", marks=pytest.mark.slow) for name in large]
+
+
+# What takes seconds for each; tests/benchmarks/full_sizes.py does it for every size.
+each_source = pytest.mark.parametrize("pair", pairs(one_of_each_source()), indirect=True)
 
 
 @pytest.fixture(params=pairs(), scope="module")
@@ -134,6 +144,7 @@ def test_a_clip_without_any_frame_still_gives_a_number(pair):
     assert out[0] == out[1]
 
 
+@each_source
 def test_settings_and_weights_rebuild_the_model(pair, tmp_path):
     settings, model = pair
     model.save(tmp_path / "model.keras")
@@ -143,6 +154,7 @@ def test_settings_and_weights_rebuild_the_model(pair, tmp_path):
     np.testing.assert_allclose(logits(again, batch(3)), logits(model, batch(3)), atol=1e-6)
 
 
+@each_source
 def test_a_few_steps_lower_the_loss(pair):
     _, model = pair
     before = model.get_weights()
@@ -168,6 +180,7 @@ def train_a_little(model: keras.Model) -> list[float]:
 
 
 @pytest.mark.slow
+@each_source
 def test_an_export_gives_the_models_logits(pair, tmp_path):
     """Its own check runs it in a version 1 session, at B = 1, 2 and T + 1, without XLA and without cuDNN.
 

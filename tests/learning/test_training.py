@@ -347,13 +347,3 @@ def test_reals_alone_are_enough_to_train_on_self_blended_fakes(tmp_path):
     run = training.train(data, tmp_path / "run", settings)
     assert run["data"]["splits"]["train"]["num_clips"] == {"real": 4, "fake": 0}
     assert run["result"]["num_epochs"] == 2
-
-
-@pytest.mark.slow
-def test_a_run_with_drawn_batches_that_was_stopped_ends_with_the_same_weights(data, tmp_path):
-    drawn = dataclasses.replace(SETTINGS, balance="class", blended_share=0.5)
-    training.train(data, tmp_path / "whole", drawn)
-    train_until(data, tmp_path / "parts", drawn, epoch=2, step=1)
-    training.train(data, tmp_path / "parts", drawn)
-    for one, other in zip(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"), strict=True):
-        np.testing.assert_array_equal(one, other)

@@ -28,6 +28,7 @@ SETTINGS = TrainSettings(
     freeze_epochs=1,
     backbone_rate=0.5,
     balance="class",
+    blended_share=0.5,
     label_smoothing=0.1,
     batch_size=4,
     epochs=3,

@@ -251,7 +251,7 @@ def test_killed_at_any_moment_a_search_ends_in_the_same_table(data, tmp_path, tr
 def test_a_real_search_finds_a_run_that_can_be_used(data, tmp_path):
     base = dataclasses.replace(BASE, epochs=3)
     search = SearchSettings(
-        tuner="hyperband", max_trials=8, heads=("mean",), recipes=("none",), space={"batch_size": (4,)}
+        tuner="hyperband", max_trials=5, heads=("mean",), recipes=("none",), space={"batch_size": (4,)}
     )
     seen = []
     run = tuning.tune(data, tmp_path, base, search=search, on_progress=seen.append)
