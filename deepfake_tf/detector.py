@@ -26,8 +26,9 @@ from deepfake_tf.predictors import DEFAULT_DEADLINE_SEC, Predictor
 from deepfake_tf.schema import Clip, Limits, ServableSpec
 from deepfake_tf.workers import WorkerPool
 
-MAX_CLIPS_PER_REQUEST = 16
-"""A request of this many clips of 8 crops of 128 px is some 2 MB; a longer video takes several."""
+MAX_CLIPS_PER_REQUEST = 4
+"""A video of more clips takes several requests. On a processor 2 to 4 clips at once are the quickest, and 16 slower
+than one by one (`python -m tests.benchmarks.serving_overhead VIDEO`); on a GPU the model server joins requests."""
 
 PREDICT_STAGE = "predict"
 

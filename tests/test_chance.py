@@ -51,9 +51,9 @@ def test_shuffled_labels_come_out_at_one_half():
 def test_the_interval_is_that_of_the_rank_sum():
     """Without ties, an AUC by chance has mean 1/2 and variance (n + m + 1) / (12 n m) (Mann and Whitney 1947)."""
     labels = np.repeat([0, 1], [40, 50])
-    found = chance.shuffle_labels(labels, np.arange(90.0), num_shuffles=4000)
+    found = chance.shuffle_labels(labels, np.arange(90.0), num_shuffles=2000)
     deviation = np.sqrt(91 / (12 * 40 * 50))
-    assert (found.low, found.high) == pytest.approx((0.5 - 1.96 * deviation, 0.5 + 1.96 * deviation), abs=0.01)
+    assert (found.low, found.high) == pytest.approx((0.5 - 1.96 * deviation, 0.5 + 1.96 * deviation), abs=0.015)
 
 
 def test_same_seed_same_shuffles():

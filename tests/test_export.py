@@ -199,7 +199,7 @@ def test_warmup_records_are_what_the_predictor_asks(exported):
     assert asked == [
         ("serving_default", 1, ["logit"]),
         ("serving_default", 2, ["logit"]),
-        ("serving_default", 16, ["logit"]),
+        ("serving_default", 4, ["logit"]),
         ("serving_default", 1, []),
         ("pixels", 1, []),
         ("spec", 1, []),

@@ -107,7 +107,7 @@ def test_the_whole_path_on_a_small_set_and_again(tmp_path):
     """As the command does, with fewer videos and epochs; the second time finds everything but the servers finished."""
     out = tmp_path / "demo"
     code = (
-        "import sys; from pipelines import demo; demo.NUM_REAL = demo.NUM_FAKE = 28; demo.TRIAL_EPOCHS = 1;"
+        "import sys; from pipelines import demo; demo.NUM_REAL = demo.NUM_FAKE = 20; demo.TRIAL_EPOCHS = 1;"
         f"sys.exit(demo.main(['--out', {str(out)!r}, '--epochs', '1']))"
     )
     first = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
