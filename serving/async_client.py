@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import grpc
 
 from deepfake_tf.judging.verdict import Verdict
-from serving.first_status import FirstStatus
+from serving.first_status import first_status
 from serving.link import (
     DEFAULT_DEADLINE_SEC,
     DEFAULT_RETRIES,
@@ -109,11 +109,8 @@ class AsyncClient:
                         yield detection_pb2.AnalyzeRequest(chunk=chunk)
 
             call = self._stub.Analyze(requests(), timeout=left_sec, metadata=self._link.metadata)
-            ended = FirstStatus(call)
-            try:
+            with first_status(call):
                 return await _verdict(call, tell)
-            except grpc.aio.AioRpcError as error:
-                raise ended.of(error) from error
 
         return await self._tried(once, Patience(deadline_sec=deadline_sec, retries=self._retries), tell)
 
@@ -230,8 +227,9 @@ class AsyncClient:
                         yield detection_pb2.SubmitJobRequest(chunk=chunk)
 
             call = self._stub.SubmitJob(requests(), timeout=left_sec, metadata=self._link.metadata)
-            job: detection_pb2.Job = await call
-            return job
+            with first_status(call):
+                job: detection_pb2.Job = await call
+                return job
 
         return await self._tried(once, Patience(deadline_sec=deadline_sec, retries=self._retries), tell)
 
@@ -307,12 +305,12 @@ class AsyncClient:
                     yield detection_pb2.AnalyzeLiveRequest(frame=frame)
 
         call = self._stub.AnalyzeLive(requests(), metadata=self._link.metadata)
-        ended = FirstStatus(call)
         try:
-            async for event in call:
-                yield event.until_sec, from_message(event.verdict)
+            with first_status(call):
+                async for event in call:
+                    yield event.until_sec, from_message(event.verdict)
         except grpc.aio.AioRpcError as error:
-            raise self._link.error(ended.of(error)) from error
+            raise self._link.error(error) from error
 
     async def close(self) -> None:
         """Closes the link."""

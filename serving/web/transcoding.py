@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deepfake_tf.schema import Limits
-from serving.first_status import FirstStatus
+from serving.first_status import first_status
 from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from serving.web.failures import Failed
 from serving.web.routes import IDEMPOTENCY_KEY, JSON_TYPE, LINES_TYPE, VIDEO_TYPES
@@ -59,8 +59,9 @@ class Transcoder:
         body = _Body(request, lambda chunk: detection_pb2.SubmitJobRequest(chunk=chunk))
         messages = body.messages(detection_pb2.SubmitJobRequest(options=options))
         job = self._gateway.SubmitJob(messages, metadata=_metadata(request))
-        async with body:
-            return _json(await job)
+        with first_status(job):
+            async with body:
+                return _json(await job)
 
     async def get_job(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/jobs/{jobId}."""
@@ -181,7 +182,7 @@ def _metadata(request: web.Request) -> tuple[tuple[str, str], ...]:
 
 async def _answer(request: web.Request, call: _Call[_M], last: Callable[[_M], Message]) -> web.StreamResponse:
     """Sends all answers of a call as lines, or, to a caller who did not ask for lines, what is in the last one."""
-    answers = _answers(call, FirstStatus(call))
+    answers = _answers(call)
     try:
         answer = await anext(answers, None)
         if answer is None:
@@ -195,12 +196,13 @@ async def _answer(request: web.Request, call: _Call[_M], last: Callable[[_M], Me
         call.cancel()
 
 
-async def _answers(call: _Call[_M], ended: FirstStatus) -> AsyncIterator[_M]:
+async def _answers(call: _Call[_M]) -> AsyncIterator[_M]:
     try:
-        async for answer in call:
-            yield answer
+        with first_status(call):
+            async for answer in call:
+                yield answer
     except grpc.aio.AioRpcError as error:
-        raise Failed.from_call(ended.of(error)) from error
+        raise Failed.from_call(error) from error
 
 
 async def _lines(request: web.Request, first: Message, rest: AsyncIterator[Message]) -> web.StreamResponse:
