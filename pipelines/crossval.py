@@ -63,6 +63,8 @@ def work(arguments: argparse.Namespace) -> int:
 
 
 def print_summary(result: dict[str, Any], out: Path) -> None:
+    from deepfake_tf.reporting import breakdown
+
     print("fold  real  fake  groups  best epoch  video AUC")
     for row in result["folds"]:
         epoch = f"{row['best_epoch']} of {row['num_epochs']}"
@@ -75,6 +77,8 @@ def print_summary(result: dict[str, Any], out: Path) -> None:
         f"All scores together {_number(pooled['metrics']['roc_auc'])}, 95 % over {pooled['num_groups']} groups: "
         f"{_number(low)} to {_number(high)}"
     )
+    for line in breakdown.lines(result["pooled"]["by"]):
+        print(line)
     print(f"Scores of each video are in {out / 'oof_scores.csv'}, the page is {out / 'crossval.html'}")
     print(f"The final model, {result['final']['num_epochs']} epochs on all of it, is in {out / 'final'}")
 

@@ -52,6 +52,8 @@ def work(arguments: argparse.Namespace) -> int:
 
 
 def print_summary(report: dict) -> None:
+    from deepfake_tf.reporting import breakdown
+
     coverage, videos, chosen = report["coverage"], report["videos"], report["decision"]
     print(f"{coverage['num_judged']} of {coverage['num_videos']} videos judged", end="")
     print("".join(f", {count} {outcome or 'not extracted'}" for outcome, count in coverage["refused"].items()))
@@ -65,16 +67,8 @@ def print_summary(report: dict) -> None:
         print(f"  {name:<20}{_text(value):>8}  {_interval(videos['intervals'][name]):<16}{others}")
     for name, note in videos["notes"].items():
         print(f"  {name}: {note}")
-    for column, slices in report["by"].items():
-        print(f"  video AUC by {column}")
-        for one in slices:
-            auc, interval = one["metrics"]["roc_auc"], _interval(one["intervals"]["roc_auc"])
-            counts = f"{one['num_real']} real, {one['num_fake']} fake"
-            print(f"    {one['value']:<18}{_text(auc):>8}  {interval:<16}  {counts}{_judged(one['coverage'])}")
-
-
-def _judged(coverage: dict | None) -> str:
-    return "" if coverage is None else f", {coverage['num_judged']} of {coverage['num_videos']} judged"
+    for line in breakdown.lines(report["by"]):
+        print(line)
 
 
 def _interval(ends: list) -> str:

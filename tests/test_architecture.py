@@ -39,7 +39,7 @@ ROWS = [
     """
     runners blended_data
     clip_table sampling pixel_cache loading
-    face_sizes
+    face_sizes matched_pairs
     material
     """,
     """

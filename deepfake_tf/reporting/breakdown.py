@@ -6,7 +6,7 @@ other column is measured on its own videos, real and fake.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,13 @@ from deepfake_tf.reporting import measures
 from deepfake_tf.schema import LABEL_NAMES
 
 FACE_SIZE = "face_size"
-DEFAULT_COLUMNS = ("method", "dataset", "context", "compression", FACE_SIZE)
+PAIR = "pair"
+"""Whether a video is one of a matched pair, see matched_pairs.py."""
+
+OF_JUDGED = (FACE_SIZE, PAIR)
+"""Known of judged videos alone, so that the share that was judged says nothing."""
+
+DEFAULT_COLUMNS = (PAIR, "method", "dataset", "context", "compression", FACE_SIZE)
 """Measured by themselves, where the videos have them."""
 
 MAX_VALUES = 20
@@ -32,7 +38,7 @@ Row = Mapping[str, Any]
 def known_columns(entries: Sequence[VideoEntry]) -> list[str]:
     """Returns what videos can be told apart by."""
     attributes = dict.fromkeys(name for entry in entries for name in entry.attributes)
-    return ["method", "dataset", "group", "original_id", FACE_SIZE, *attributes]
+    return ["method", "dataset", "group", "original_id", *OF_JUDGED, *attributes]
 
 
 def check_columns(columns: Sequence[str], entries: Sequence[VideoEntry]) -> None:
@@ -51,7 +57,7 @@ def break_down(
     rows: Sequence[Row],
     decision: Decision,
     columns: Sequence[str],
-    coverage_of: Callable[[Sequence[Row]], Mapping[str, Any]],
+    coverage_of: Callable[[Sequence[Row]], Mapping[str, Any]] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Measures videos by each of some columns.
 
@@ -59,7 +65,7 @@ def break_down(
         rows: the videos of the split, refused ones included, with their columns.
         decision: how logits become answers.
         columns: asked for; DEFAULT_COLUMNS that the videos have come by themselves.
-        coverage_of: says how many of some videos were judged.
+        coverage_of: says how many of some videos were judged; None if all were.
 
     Returns:
         By column, one object a value: "value", "against" ("all reals" or "own"), "coverage", and what
@@ -69,17 +75,28 @@ def break_down(
     for column in dict.fromkeys([*DEFAULT_COLUMNS, *columns]):
         values = _values(rows, column)
         if len(set(values) - {""}) > (column not in (*columns, "method")):
-            found[column] = _slices(rows, values, decision, coverage_of, is_seen=column != FACE_SIZE)
+            found[column] = _slices(rows, values, decision, None if column in OF_JUDGED else coverage_of)
     return found
+
+
+def lines(by: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yields what `break_down` found as lines of a terminal: the AUC of each value, with its interval and counts."""
+    for column, slices in by.items():
+        yield f"  video AUC by {column}"
+        for one in slices:
+            auc, (low, high) = one["metrics"]["roc_auc"], one["intervals"]["roc_auc"]
+            figure, interval = "-" if auc is None else f"{auc:.3f}", "" if low is None else f"{low:.3f} to {high:.3f}"
+            seen = one["coverage"]
+            judged = f", {seen['num_judged']} of {seen['num_videos']} judged" if seen else ""
+            counts = f"{one['num_real']} real, {one['num_fake']} fake{judged}"
+            yield f"    {one['value']:<18}{figure:>8}  {interval:<16}  {counts}"
 
 
 def _slices(
     rows: Sequence[Row],
     values: Sequence[str],
     decision: Decision,
-    coverage_of: Callable[[Sequence[Row]], Mapping[str, Any]],
-    *,
-    is_seen: bool,
+    coverage_of: Callable[[Sequence[Row]], Mapping[str, Any]] | None,
 ) -> list[dict[str, Any]]:
     of_fakes_only = not any(value for row, value in zip(rows, values, strict=True) if row["label"] == LABEL_NAMES[0])
     slices = []
@@ -93,8 +110,7 @@ def _slices(
             {
                 "value": value,
                 "against": "all reals" if of_fakes_only else "own",
-                # The size of a face is known of judged videos alone, so that their share says nothing.
-                "coverage": coverage_of(own) if is_seen else None,
+                "coverage": coverage_of(own) if coverage_of else None,
                 **measures.summarise(
                     np.array([LABEL_NAMES.index(row["label"]) for row in judged]),
                     np.array([row["logit"] for row in judged], np.float64),

@@ -35,7 +35,7 @@ from deepfake_tf.judging import decision, scoring
 from deepfake_tf.judging.verdict import Answer
 from deepfake_tf.manifest import VideoEntry, read_manifest, read_table
 from deepfake_tf.records import read_index
-from deepfake_tf.reporting import breakdown, face_sizes, measures, report
+from deepfake_tf.reporting import breakdown, face_sizes, matched_pairs, measures, report
 from deepfake_tf.reporting.score_tables import Row, ScoreTables, make_tables
 from deepfake_tf.runs import check_spec, load_run
 from deepfake_tf.schema import LABEL_NAMES
@@ -169,13 +169,13 @@ def _command(run_dir: Path | str, data_dir: Path | str, split: str, out_dir: Pat
 
 
 def _seen_columns(clips: ClipTable) -> dict[str, dict[str, str]]:
-    """Returns what the clips say of each video by its id: how large its faces are."""
+    """Returns what the clips say of each video by its id: how large its faces are, and whether it has its pair."""
     sizes = face_sizes.median_sizes_px(clips)
     words = {
         video_id: face_sizes.size_word(float(np.median(sizes[rows])))
         for video_id, rows in scoring.rows_by_video(clips).items()
     }
-    return {breakdown.FACE_SIZE: words}
+    return {breakdown.FACE_SIZE: words, breakdown.PAIR: matched_pairs.pair_words(clips)}
 
 
 def _measure(tables: ScoreTables, chosen: decision.Decision, by: Sequence[str]) -> dict[str, Any]:

@@ -36,12 +36,13 @@ from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.manifest import VideoEntry, read_manifest
 from deepfake_tf.records import read_index
-from deepfake_tf.reporting import measures
+from deepfake_tf.reporting import breakdown, measures
+from deepfake_tf.reporting.matched_pairs import pair_words
 from deepfake_tf.reporting.score_tables import write_table
 from deepfake_tf.schema import LABEL_NAMES, SPLITS
 from deepfake_tf.searching import crossval_report
 
-CROSSVAL_VERSION = 1
+CROSSVAL_VERSION = 2
 FOLDS_FILE = "folds.json"
 HELD_OUT_FILE = "held_out.csv"
 RESULT_FILE = "crossval.json"
@@ -291,7 +292,11 @@ def _pool(run_dir: Path, parts: Sequence[Fold], logits: Sequence[NDArray[np.floa
         video_rows += _video_rows(number, part.held_out, own)
     write_table(run_dir / "oof_clip_scores.csv", clip_rows)
     write_table(run_dir / "oof_scores.csv", video_rows)
-    return {name: _summarise(rows) for name, rows in (("videos", video_rows), ("clips", clip_rows))}
+    return {
+        "videos": _summarise(video_rows),
+        "clips": _summarise(clip_rows),
+        "by": breakdown.break_down(video_rows, Decision(), ()),
+    }
 
 
 def _summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -320,6 +325,7 @@ def _clip_rows(number: int, clips: ClipTable, logits: NDArray[np.float64]) -> li
 def _video_rows(number: int, clips: ClipTable, logits: NDArray[np.float64]) -> list[dict[str, Any]]:
     videos = scoring.join_videos(clips, logits)
     first = {name: row for row, name in reversed(list(enumerate(clips.video_ids)))}
+    pairs = pair_words(clips)
     return [
         {
             "video_id": name,
@@ -329,6 +335,7 @@ def _video_rows(number: int, clips: ClipTable, logits: NDArray[np.float64]) -> l
             "method": clips.methods[first[name]],
             "dataset": clips.datasets[first[name]],
             "original_id": clips.original_ids[first[name]],
+            breakdown.PAIR: pairs[name],
             "num_clips": int(videos.num_clips[row]),
             "logit": float(videos.logits[row]),
             "score": float(videos.scores[row]),

@@ -16,7 +16,17 @@ RESULT = {
         for number, auc in enumerate((0.75, None))
     ],
     "over_folds": {"roc_auc": {"mean": 0.75, "spread": None}},
-    "pooled": {"videos": {"metrics": {"roc_auc": 0.7}, "intervals": {"roc_auc": [0.6, 0.8]}, "num_groups": 9}},
+    "pooled": {
+        "videos": {"metrics": {"roc_auc": 0.7}, "intervals": {"roc_auc": [0.6, 0.8]}, "num_groups": 9},
+        "by": {
+            "pair": [
+                {
+                    **{"value": "matched", "num_real": 2, "num_fake": 3, "coverage": None},
+                    **{"metrics": {"roc_auc": 0.55}, "intervals": {"roc_auc": [0.25, 0.85]}},
+                }
+            ]
+        },
+    },
     "final": {"num_epochs": 2},
 }
 
@@ -31,6 +41,7 @@ def test_what_came_of_it_is_told(tmp_path, capsys, monkeypatch):
     lines = [line.split() for line in out.splitlines()]
     assert ["0", "3", "4", "5", "2", "of", "6", "0.750"] in lines
     assert ["1", "3", "4", "5", "2", "of", "6", "none"] in lines
+    assert ["matched", "0.550", "0.250", "to", "0.850", "2", "real,", "3", "fake"] in lines
     assert "0.700, 95 % over 9 groups: 0.600 to 0.800" in out
     assert str(tmp_path / "final") in out
     assert given[0][1]["folds"] == crossval.FoldSettings(2, 0.2, 7)

@@ -112,6 +112,23 @@ def test_every_video_and_clip_is_scored_once_out_of_its_fold(data, tmp_path, tra
     assert "<svg" in page
 
 
+def test_matched_pairs_stand_apart(tmp_path, trainings):
+    videos = [*both_classes("p", 6), *both_classes("a", 6)]
+    pairs = {f"p{number}": f"pair-{number // 2}" for number in range(12)}
+    data = write_data(tmp_path / "data", {"train": videos}, groups=pairs)
+    result = crossval.cross_validate(data, tmp_path / "out", SETTINGS, folds=FOLDS)
+    rows = rows_of(tmp_path / "out" / "oof_scores.csv")
+    assert {row["video_id"] for row in rows if row["pair"] == "matched"} == set(pairs)
+    for part in result["pooled"]["by"]["pair"]:
+        own = [row for row in rows if row["pair"] == part["value"]]
+        labels, logits = [row["label"] == "fake" for row in own], [float(row["logit"]) for row in own]
+        assert part["metrics"]["roc_auc"] == pytest.approx(sklearn.metrics.roc_auc_score(labels, logits))
+        assert (part["num_real"], part["num_fake"]) == (6, 6)
+        assert part["intervals"]["roc_auc"][0] is not None
+    page = (tmp_path / "out" / "crossval.html").read_text()
+    assert "by pair" in page
+
+
 def test_a_stopped_one_goes_on_and_gives_the_same(data, tmp_path, trainings, monkeypatch):
     whole = crossval.cross_validate(data, tmp_path / "whole", SETTINGS, folds=FOLDS)
     predict = scoring.predict_logits
