@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake_tf import command, native_output
-from deepfake_tf.learning import settings, train_flags
+from deepfake_tf.learning import train_flags
 
 
 def build_parser() -> command.Parser:
@@ -17,7 +17,6 @@ def build_parser() -> command.Parser:
     )
     parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
     parser.add_argument("--out", type=Path, required=True, help="folder for all of it, made if it is not there")
-    parser.add_argument("--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first")
     folds = parser.add_argument_group("folds")
     folds.add_argument("--folds", type=int, default=5, help="how many, whole groups in each")
     folds.add_argument(
@@ -29,8 +28,7 @@ def build_parser() -> command.Parser:
 
 
 def work(arguments: argparse.Namespace) -> int:
-    base = settings.read_settings(arguments.settings) if arguments.settings else settings.TrainSettings()
-    chosen = train_flags.from_flags(arguments, base)
+    chosen = train_flags.from_flags(arguments)
     print(
         f"Cross-validating {chosen.backbone} with {chosen.head} on {arguments.data} in {arguments.folds} folds by "
         f"group, {chosen.epochs} epochs at most, best by {chosen.monitor}; then a final training on all.",

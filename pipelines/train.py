@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake_tf import command, native_output
-from deepfake_tf.learning import settings, train_flags
+from deepfake_tf.learning import train_flags
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -24,7 +24,6 @@ def build_parser() -> command.Parser:
     )
     parser.add_argument("data", type=Path, help="folder of shards, made by pipelines.extract")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
-    parser.add_argument("--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first")
     train_flags.add_flags(parser)
     loading = parser.add_argument_group("loading", "How batches are made ready; the result does not depend on it.")
     loading.add_argument("--threads", type=int, metavar="N", help="that make batches ready (default: as many as pay)")
@@ -47,8 +46,7 @@ def build_parser() -> command.Parser:
 
 
 def work(arguments: argparse.Namespace) -> int:
-    base = settings.read_settings(arguments.settings) if arguments.settings else settings.TrainSettings()
-    chosen = train_flags.from_flags(arguments, base)
+    chosen = train_flags.from_flags(arguments)
     print(
         f"Training {chosen.backbone} with {chosen.head} on the clips of {arguments.data}, "
         f"{chosen.epochs} epochs at most, best by {chosen.monitor}.",

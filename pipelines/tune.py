@@ -2,15 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepfake_tf import command, native_output, plugins
-from deepfake_tf.learning import settings, train_flags
+from deepfake_tf.learning import train_flags
 from deepfake_tf.searching import search_settings, search_workers
 
-# What the space draws, and so no flag fixes; one value in --space does.
-DRAWN = ("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe", "batch_size", "learning_rate")
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from deepfake_tf.searching.tuning import Standing
 
 
 def build_parser() -> command.Parser:
@@ -22,8 +25,8 @@ def build_parser() -> command.Parser:
     parser.add_argument("--max-trials", type=int, default=defaults.max_trials, help="trials at most")
     space = parser.add_argument_group("search space")
     for kind in ("backbones", "heads", "recipes"):
-        known, default = plugins.names(kind), list(getattr(defaults, kind))
-        space.add_argument(f"--{kind}", nargs="+", choices=known, default=default, help=f"{kind} to choose from")
+        text = f"{kind} to choose from: {', '.join(plugins.names(kind))}"
+        space.add_argument(f"--{kind}", nargs="+", metavar="NAME", default=list(getattr(defaults, kind)), help=text)
     space.add_argument(
         "--space",
         nargs="+",
@@ -35,12 +38,12 @@ def build_parser() -> command.Parser:
     machines = parser.add_argument_group("several machines, which share DATA and --out")
     machines.add_argument("--oracle", metavar="HOST:PORT", help="address of the chief, which hands out the trials")
     machines.add_argument("--tuner-id", metavar="NAME", help='"chief", or a name of its own for each worker')
-    train_flags.add_flags(parser, without=DRAWN)
+    train_flags.add_flags(parser, without=search_settings.DRAWN)
     return parser
 
 
 def work(arguments: argparse.Namespace) -> int:
-    base = train_flags.from_flags(arguments, settings.TrainSettings())
+    base = train_flags.from_flags(arguments)
     search = search_settings.SearchSettings(
         tuner=arguments.tuner,
         max_trials=arguments.max_trials,
@@ -65,17 +68,9 @@ def work(arguments: argparse.Namespace) -> int:
     from deepfake_tf.searching import tuning
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[best]}"), console=Console(stderr=True)) as bar:
-        trials = bar.add_task("trials", total=None if place.is_worker else arguments.max_trials, best="")
-        trial = bar.add_task("waiting for workers" if place.is_chief else "loading clips", total=None, best="")
-
-        def show(at: tuning.Standing) -> None:
-            best = "" if at.best is None else f"best {base.monitor} {at.best:.3f}"
-            bar.update(trials, completed=at.num_finished, best=f"{best}  {at.num_failed} failed".strip())
-            if at.training:
-                epoch = f"trial {at.trial}, epoch {at.training.epoch}/{at.training.num_epochs}"
-                bar.update(trial, description=epoch, completed=at.training.step, total=at.training.num_steps)
-
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with Progress(*columns, TextColumn("{task.fields[best]}"), console=console) as bar:
+        show = _live(bar, arguments, place, base.monitor)
         if place.is_worker:
             tuning.tune_as_worker(arguments.data, arguments.out, base, search=search, on_progress=show)
         else:
@@ -87,6 +82,31 @@ def work(arguments: argparse.Namespace) -> int:
     return command.DONE
 
 
+def _live(
+    bar: "Progress", arguments: argparse.Namespace, place: search_workers.Place, monitor: str
+) -> "Callable[[Standing], None]":
+    """Returns what shows a search on two bars, and leaves a line for each trial that is done."""
+    trials = bar.add_task("trials", total=None if place.is_worker else arguments.max_trials, best="")
+    running = bar.add_task("waiting for workers" if place.is_chief else "loading clips", total=None, best="")
+    told, last = (0, 0), None
+
+    def show(at: "Standing") -> None:
+        nonlocal told, last
+        best = "" if at.best is None else f"best {monitor} {at.best:.3f}"
+        bar.update(trials, completed=at.num_finished, best=f"{best}  {at.num_failed} failed".strip())
+        if at.training:
+            last = at
+            epoch = f"trial {at.trial}, epoch {at.training.epoch}/{at.training.num_epochs}"
+            bar.update(running, description=epoch, completed=at.training.step, total=at.training.num_steps)
+        elif last and last.training and at.num_finished > told[0]:
+            reached = f"{monitor} {last.training.best[monitor]:.3f}" if last.training.best else ""
+            bar.console.print(f"trial {last.trial}  {'failed' if at.num_failed > told[1] else reached}  {best}")
+        if not at.training:
+            told = (at.num_finished, at.num_failed)
+
+    return show
+
+
 def _as_what(place: search_workers.Place) -> str:
     if place.is_chief:
         return f", by workers that ask {place.address}"
@@ -95,9 +115,11 @@ def _as_what(place: search_workers.Place) -> str:
 
 def print_summary(run: dict, arguments: argparse.Namespace) -> None:
     result = run["result"]
-    print(f"{result['num_trials']} trials, {result['num_failed']} failed")
+    print(f"Trials: {result['num_trials']}, failed: {result['num_failed']}")
     print(f"Best {result['monitor']}: {result['best']:.4f}, in {arguments.out / result['best_run']}, with")
-    for name in dict.fromkeys([*DRAWN, *(name for name in result["identity"]["search"]["space"] if "." not in name)]):
+    for name in dict.fromkeys(
+        [*search_settings.DRAWN, *(name for name in result["identity"]["search"]["space"] if "." not in name)]
+    ):
         print(f"  {name:<18}{run['settings'][name]}")
     print(f"All trials are in {arguments.out / 'trials.csv'}, and with pictures in {arguments.out / 'search.html'}")
     print(f"Train with: python -m pipelines.train {arguments.data} --out RUN --settings {arguments.out / 'run.json'}")

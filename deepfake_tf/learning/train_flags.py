@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from deepfake_tf import plugins
@@ -17,6 +18,7 @@ from deepfake_tf.learning.settings import (
     SCHEDULES,
     XLA,
     TrainSettings,
+    read_settings,
 )
 
 _GROUPS: dict[str, dict[str, str]] = {
@@ -83,8 +85,12 @@ def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -
 
     Args:
         parser: gets the flags.
-        without: names of settings that get none.
+        without: names of settings that get none. Where all have one, there is also --settings, which they change.
     """
+    if not without:
+        parser.add_argument(
+            "--settings", type=Path, metavar="RUN_JSON", help="take the settings of this run.json first"
+        )
     choices = {**_CHOICES, "head": plugins.names("heads"), "recipe": plugins.names("recipes")}
     for title, flags in _GROUPS.items():
         group = parser.add_argument_group(title)
@@ -96,14 +102,16 @@ def add_flags(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -
                 group.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text, **kind)
 
 
-def from_flags(arguments: argparse.Namespace, base: TrainSettings) -> TrainSettings:
-    """Returns `base` with the settings that were given as flags.
+def from_flags(arguments: argparse.Namespace) -> TrainSettings:
+    """Returns the settings that were given as flags; the others are those of --settings, or the defaults.
 
     Raises:
-        ConfigError: a setting makes no sense.
+        ConfigError: a setting makes no sense, or there is no such run.json.
     """
     known = {one.name for one in dataclasses.fields(TrainSettings)}
-    return dataclasses.replace(base, **{name: value for name, value in vars(arguments).items() if name in known})
+    given = {name: value for name, value in vars(arguments).items() if name in known}
+    path = getattr(arguments, "settings", None)
+    return dataclasses.replace(read_settings(path) if path else TrainSettings(), **given)
 
 
 def _kind(default: Any) -> dict[str, Any]:

@@ -14,6 +14,12 @@ from deepfake_tf.errors import ConfigError
 
 TUNERS = ("hyperband", "random", "bayesian", "grid")
 
+DRAWN = (
+    *("backbone", "head", "backbone_settings", "head_settings", "dropout", "recipe"),
+    *("batch_size", "learning_rate", "loss", "label_smoothing"),
+)
+"""The settings of a training that every search draws, and so no flag fixes; one value in the space does."""
+
 Value = str | int | float | bool
 
 

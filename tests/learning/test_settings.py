@@ -79,20 +79,22 @@ def test_unknown_settings_are_refused():
         ModelSettings.from_json({"depth": 3})
 
 
-def test_flags_go_before_the_file_and_the_file_before_defaults():
+def test_flags_go_before_the_file_and_the_file_before_defaults(tmp_path):
     parser = argparse.ArgumentParser()
     add_flags(parser)
     base = dataclasses.replace(TrainSettings(), epochs=7, batch_size=4)
-    arguments = parser.parse_args(["--batch-size", "9", "--head-settings", '{"units": 5}'])
-    settings = from_flags(arguments, base)
+    (tmp_path / "run.json").write_text(json.dumps({"format_version": RUN_VERSION, "settings": base.to_json()}))
+    flags = ["--batch-size", "9", "--head-settings", '{"units": 5}']
+    settings = from_flags(parser.parse_args(["--settings", str(tmp_path / "run.json"), *flags]))
     assert (settings.epochs, settings.batch_size, settings.head_settings) == (7, 9, {"units": 5})
     assert settings.seed == TrainSettings().seed
+    assert from_flags(parser.parse_args(flags)) == dataclasses.replace(settings, epochs=TrainSettings().epochs)
 
 
 def test_every_training_setting_has_a_flag():
     parser = argparse.ArgumentParser()
     add_flags(parser)
-    flags = {action.dest for action in parser._actions} - {"help"}
+    flags = {action.dest for action in parser._actions} - {"help", "settings"}
     assert flags == {one.name for one in dataclasses.fields(TrainSettings)}
 
 

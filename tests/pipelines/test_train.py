@@ -89,7 +89,11 @@ def test_evaluate_prints_scores_and_the_path_of_the_report(data, run_dir, capsys
 def test_tune_writes_settings_that_train_takes(data, tmp_path, capsys):
     search = ["--tuner", "random", "--max-trials", "1", "--heads", "mean", "--space", "batch_size=4", "--epochs", "1"]
     assert tune.main([str(data), "--out", str(tmp_path / "tuned"), *search]) == command.DONE
-    assert "1 trials, 0 failed" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "Trials: 1, failed: 0" in told.out
+    assert [line.split()[:3] for line in told.err.splitlines() if line.startswith("trial 0 ")] == [
+        ["trial", "0", "val_loss"]
+    ]
     taken = ["--settings", str(tmp_path / "tuned" / "run.json")]
     assert train.main([str(data), "--out", str(tmp_path / "run"), *taken]) == command.DONE
 

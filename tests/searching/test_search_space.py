@@ -1,5 +1,7 @@
 """What a search draws from, and how that is narrowed."""
 
+import dataclasses
+
 import keras_tuner
 import pytest
 
@@ -7,7 +9,7 @@ from deepfake_tf import plugins
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.searching import search_space
-from deepfake_tf.searching.search_settings import Between, SearchSettings
+from deepfake_tf.searching.search_settings import DRAWN, Between, SearchSettings
 
 BASE = TrainSettings(seed=4)
 
@@ -30,6 +32,21 @@ def test_settings_of_a_plugin_are_only_drawn_where_it_is_chosen():
     settings = search_space.draw(hp, BASE, SearchSettings(heads=("lstm", "mean")))
     assert settings.head_settings == {}
     assert not [name for name in hp.values if name.startswith("lstm/")]
+
+
+def test_what_every_search_draws_is_what_no_flag_fixes():
+    other = {
+        **{"backbone": "high_pass_cnn", "head": "gru", "backbone_settings": {"x": 1}, "head_settings": {"x": 1}},
+        **{"dropout": 0.45, "recipe": "none", "batch_size": 3, "learning_rate": 0.7},
+        **{"loss": "focal", "label_smoothing": 0.3},
+    }
+    assert set(other) == set(DRAWN)
+    drawn = [
+        search_space.draw(keras_tuner.HyperParameters(), base, SearchSettings())
+        for base in (BASE, dataclasses.replace(BASE, **other), dataclasses.replace(BASE, clip_norm=2.0))
+    ]
+    assert drawn[0] == drawn[1]
+    assert drawn[2].clip_norm == 2.0
 
 
 def test_the_space_stands_beside_each_plugin():
