@@ -3,6 +3,10 @@
 import csv
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -176,13 +180,42 @@ def test_too_few_groups_are_said_before_the_first_training(data, tmp_path, train
     assert not trainings
 
 
+KILLED = """
+import json, os, signal, sys
+from deepfake_tf.learning.settings import TrainSettings
+from deepfake_tf.searching.crossval import FoldSettings, cross_validate
+
+def kill(at):
+    if at.fold == 1 and at.training and (at.training.epoch, at.training.step) == (2, 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings, folds = (json.loads(text) for text in sys.argv[3:])
+cross_validate(*sys.argv[1:3], TrainSettings.from_json(settings), folds=FoldSettings(**folds), on_progress=kill)
+"""
+
+
 @pytest.mark.slow
-def test_a_real_one_ends_in_a_run_that_can_be_used(data, tmp_path):
+def test_a_real_one_that_is_killed_ends_as_one_that_is_not_in_a_run_that_can_be_used(data, tmp_path):
     settings = TrainSettings(
-        backbone_settings={"channels": [4]}, head="mean", epochs=3, batch_size=4, learning_rate=0.01, recipe="none"
+        **{"backbone_settings": {"channels": [4]}, "head": "mean", "epochs": 3, "batch_size": 4},
+        **{"learning_rate": 0.01, "recipe": "none", "deterministic": True},
     )
-    result = crossval.cross_validate(data, tmp_path, settings, folds=FoldSettings(num_folds=2, val_share=0.3))
-    model, run = runs.load_run(tmp_path / "final")
+    folds = FoldSettings(num_folds=2, val_share=0.3)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    told = [json.dumps(settings.to_json()), json.dumps(dataclasses.asdict(folds))]
+    command = [sys.executable, "-c", KILLED, str(data), str(killed), *told]
+    # It loads TensorFlow and trains while this process trains too.
+    with subprocess.Popen(command, cwd=Path(__file__).parent.parent.parent, stderr=subprocess.PIPE) as process:
+        result = crossval.cross_validate(data, whole, settings, folds=folds)
+        said = process.communicate(timeout=200)[1]
+    assert process.returncode == -signal.SIGKILL, said[-2000:]
+    assert (killed / "folds" / "1" / "state.npz").is_file()
+    assert crossval.cross_validate(data, killed, settings, folds=folds)["pooled"] == result["pooled"]
+    for name in ("folds.json", "oof_scores.csv", "oof_clip_scores.csv", "final/history.csv"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    (model, run), (other, _) = (runs.load_run(path / "final") for path in (whole, killed))
+    for one, same in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, same)
     assert model.output_shape == (None,)
     assert run["result"]["num_epochs"] == result["final"]["num_epochs"]
     assert run["data"]["splits"]["train"]["num_videos"] == 14
