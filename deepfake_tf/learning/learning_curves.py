@@ -65,28 +65,33 @@ def _learning(rows: list[Epoch], settings: TrainSettings, best: Epoch) -> list[s
     falls = rows[-1]["train_loss"] < best["train_loss"] - _IS_PLATEAU
     if number >= last - 1 and last >= settings.epochs:
         return [f"The best epoch is {'the last' if number == last else 'near the end'}: more --epochs may still help."]
-    if falls and rows[-1]["val_loss"] > best["val_loss"] + _IS_PLATEAU:
+    # A rise no larger than what the curve does from epoch to epoch is none.
+    if falls and rows[-1]["val_loss"] > best["val_loss"] + max(_IS_PLATEAU, _jump(rows, "val_loss")):
         return [
             f"After epoch {number} log loss still falls on training clips and rises on validation clips: overfitting."
         ]
     late = _values(rows, "train_loss")[-max(2, last // 3) :]
     if late[0] - late[-1] < _IS_PLATEAU:
         return ["The training loss has stopped falling: a plateau. A rate that falls (--schedule cosine) may help."]
-    return [f"Nothing better came in the {last - number} epochs after the best one."]
+    more = " The training loss still falls: more --epochs may help." if falls and last >= settings.epochs else ""
+    return [f"Nothing better came in the {last - number} epochs after the best one.{more}"]
 
 
 def _noise(rows: list[Epoch], settings: TrainSettings) -> list[str]:
-    values = _values(rows, settings.monitor)
-    # What an epoch does against the mean of its neighbours is noise, if the curve is smooth otherwise.
-    jumps = np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)
-    spread = float(np.median(jumps))
-    gain = abs(float(values[0] - best_epoch(rows, settings.monitor)[settings.monitor]))
+    spread = _jump(rows, settings.monitor)
+    gain = abs(rows[0][settings.monitor] - best_epoch(rows, settings.monitor)[settings.monitor])
     if spread <= max(0.01, 0.25 * gain):
         return []
     return [
         f"{settings.monitor} jumps by {spread:.3f} from epoch to epoch: which one is the best is partly luck. "
         "More validation videos, or --ema 0.99, make it steadier."
     ]
+
+
+def _jump(rows: list[Epoch], name: str) -> float:
+    """Returns what an epoch does against the mean of its neighbours: noise, if the curve is smooth otherwise."""
+    values = _values(rows, name)
+    return float(np.median(np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)))
 
 
 def _ranking(rows: list[Epoch], settings: TrainSettings, best: Epoch) -> list[str]:
