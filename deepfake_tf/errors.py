@@ -90,7 +90,7 @@ class NoFaceError(VideoError):
 
 
 class TooLargeError(VideoError):
-    """The file has more bytes, or its frames more pixels, than allowed."""
+    """The file has more bytes, its frames more pixels, or the video more faces than allowed."""
 
     outcome = "TOO_LARGE"
 

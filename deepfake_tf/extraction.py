@@ -21,6 +21,7 @@ from deepfake_tf.errors import (
     ConfigError,
     DecodeError,
     NoFaceError,
+    TooLargeError,
     VideoError,
     VideoTimeoutError,
     WorkerError,
@@ -289,6 +290,8 @@ class _Run:
             numbers = self._linker.add(index, timestamp_us, seen.faces, [one.look for one in seen.crops])
             self._crops |= {(track, index): crop for track, crop in zip(numbers, seen.crops, strict=True)}
             self._timestamps_us[index] = timestamp_us
+            if len(self._linker.tracks) > self._limits.max_faces:
+                raise TooLargeError(f"More than {self._limits.max_faces} faces come and go in it, which is the limit.")
 
     def _keep_known(self, frame: Frame) -> None:
         """Cuts out the faces that are known to be in a frame."""

@@ -170,6 +170,7 @@ class Limits:
         max_bytes: size of the file.
         max_duration_sec: length of the video.
         max_pixels: width times height of a frame.
+        max_faces: faces that are followed through the video, each as long as it is seen.
         time_limit_sec: wall-clock time that extraction of one video may take.
         memory_limit_bytes: address space added by the worker while it extracts.
     """
@@ -177,6 +178,7 @@ class Limits:
     max_bytes: int = 2 * 1024**3
     max_duration_sec: float = 3600.0
     max_pixels: int = 8192 * 4352
+    max_faces: int = 1000
     time_limit_sec: float = 600.0
     memory_limit_bytes: int = 4 * 1024**3
 

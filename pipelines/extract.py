@@ -38,6 +38,7 @@ HELP = {
     "max_bytes": "size of a file, at most",
     "max_duration_sec": "length of a video, at most",
     "max_pixels": "width times height of a frame, at most",
+    "max_faces": "faces that are followed through a video, at most",
     "time_limit_sec": "time that one video may take",
     "memory_limit_bytes": "memory that one video may take",
 }

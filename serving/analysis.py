@@ -19,6 +19,7 @@ from deepfake_tf.judging.verdict import Verdict
 from deepfake_tf.predictors import Predictor
 from deepfake_tf.workers import WorkerPool
 from serving.call_record import CallRecord
+from serving.early_look import EarlyLook
 from serving.live import Live
 from serving.protos.deepfake.v1 import detection_pb2
 from serving.upload import Upload
@@ -83,6 +84,10 @@ class Analysis:
         timing_ms = {UPLOAD_STAGE: record.upload_sec * 1000, **verdict.timing_ms}
         record.verdict = replace(verdict, reason=upload.without_path(verdict.reason), timing_ms=timing_ms)
         return record.verdict
+
+    def early_look(self, upload: Upload) -> EarlyLook:
+        """Returns what watches an upload as it grows."""
+        return EarlyLook(self._detector.pool, upload.path, self.limits)
 
     def live(self, request_id: str, folder: Path | None) -> Live:
         """Returns an empty live stream."""

@@ -22,6 +22,7 @@ _ABOVE_ZERO = (
         "max_bytes",
         "max_duration_sec",
         "max_pixels",
+        "max_faces",
     ),
     *("time_limit_sec", "upload_sec", "live_sec", "deadline_sec"),
 )
@@ -70,6 +71,7 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--max-bytes", type=int, default=512 * 1024**2, help="of an upload")
     group.add_argument("--max-duration-sec", type=float, default=limits.max_duration_sec, help="of a video")
     group.add_argument("--max-pixels", type=int, default=limits.max_pixels, help="of a frame")
+    group.add_argument("--max-faces", type=int, default=limits.max_faces, help="followed through a video")
     group.add_argument("--time-limit-sec", type=float, default=300.0, help="for turning one video into clips")
     group.add_argument("--upload-sec", type=float, default=300.0, help="for an upload")
     group.add_argument("--live-sec", type=float, default=3600.0, help="for a live stream")
@@ -103,6 +105,7 @@ def video_limits(arguments: argparse.Namespace) -> Limits:
         max_bytes=arguments.max_bytes,
         max_duration_sec=arguments.max_duration_sec,
         max_pixels=arguments.max_pixels,
+        max_faces=arguments.max_faces,
         time_limit_sec=arguments.time_limit_sec,
     )
 

@@ -240,7 +240,8 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         self, upload: Upload, requests: AsyncIterator[Any], record: CallRecord, context: grpc.aio.ServicerContext
     ) -> detection_pb2.Received:
         await _go_on(context)
-        received = await receive(upload, requests, limit_sec=self._limits.upload_sec)
+        look = self._analysis.early_look(upload)
+        received = await receive(upload, requests, limit_sec=self._limits.upload_sec, on_growth=look.note)
         record.num_bytes = upload.num_bytes
         record.upload_sec = time.monotonic() - record.begin
         return received

@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -205,8 +205,16 @@ async def read_options(requests: AsyncIterator[Any]) -> Any:
     return first.options
 
 
-async def receive(upload: Upload, requests: AsyncIterator[Any], *, limit_sec: float) -> detection_pb2.Received:
+async def receive(
+    upload: Upload, requests: AsyncIterator[Any], *, limit_sec: float, on_growth: Callable[[int], None]
+) -> detection_pb2.Received:
     """Reads the chunks of an upload until the caller closes its side.
+
+    Args:
+        upload: where they go.
+        requests: the messages that hold them.
+        limit_sec: how long it may take.
+        on_growth: is told after each chunk how much is there; what it raises ends the upload.
 
     Raises:
         RequestError: it is not what its options said.
@@ -219,6 +227,7 @@ async def receive(upload: Upload, requests: AsyncIterator[Any], *, limit_sec: fl
             async for request in requests:
                 # Writing and hashing leave the event loop to the other calls.
                 await asyncio.to_thread(upload.add, request)
+                on_growth(upload.num_bytes)
     except TimeoutError as error:
         raise UploadTimeoutError(f"The upload took longer than {limit_sec:g} s.") from error
     return await asyncio.to_thread(upload.finish)

@@ -85,6 +85,7 @@ SERVING_MAY_USE = {
     "verdict",
     "versions",
     "extraction",
+    "video",
     "jpeg_stream",
     "clips",
     "predictors",

@@ -161,6 +161,7 @@ def test_no_video_is_an_outcome_and_a_missing_file_an_error(tmp_path):
     [
         (Limits(max_bytes=100), Outcome.TOO_LARGE),
         (Limits(max_pixels=1000), Outcome.TOO_LARGE),
+        (Limits(max_faces=0), Outcome.TOO_LARGE),
         (Limits(max_duration_sec=1.0), Outcome.TOO_LONG),
         (Limits(time_limit_sec=0.0), Outcome.TIMEOUT),
     ],
@@ -170,6 +171,13 @@ def test_limits_are_outcomes(limits, outcome, video):
     assert result.outcome == outcome
     assert result.reason
     assert result.clips == ()
+
+
+def test_extraction_stops_with_the_face_that_is_too_many(video):
+    whole = extract(video, SPEC)
+    stopped = extract(video, SPEC, limits=Limits(max_faces=0))
+    assert stopped.num_frames_sampled < whole.num_frames_sampled
+    assert "More than 0 faces" in stopped.reason
 
 
 class CountingDetector:

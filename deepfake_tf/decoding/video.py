@@ -106,9 +106,9 @@ class Video:
         self._matrices: dict[int, DisplayMatrix] = {}
         _check_bytes(path, self._limits)
         self._opened: _Opened | None = None
-        container = _open(path)
+        container = open_container(path)
         try:
-            stream = _video_stream(container, path)
+            stream = video_stream(container, path)
             _check_pixels(stream, self._limits)
             self.timeline, damage = self._scan(container, stream)
             self.info = _describe(stream, self.timeline, damage)
@@ -185,12 +185,12 @@ class Video:
     def _open_again(self) -> Iterator[tuple[VideoStream, Iterable[av.Packet]]]:
         """The video stream, not yet decoded, and its packets: those that were read already, once, if they are kept."""
         opened, self._opened = self._opened, None
-        container = opened.container if opened else _open(self._path)
+        container = opened.container if opened else open_container(self._path)
         try:
             if opened:
                 yield opened.stream, opened.packets
             else:
-                stream = _video_stream(container, self._path)
+                stream = video_stream(container, self._path)
                 yield stream, _frame_packets(container, stream)
         finally:
             container.close()
@@ -266,7 +266,12 @@ def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
     return video.info
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Opens a file that may be a video of a kind that is read here; the caller closes it.
+
+    Raises:
+        DecodeError: it is none.
+    """
     try:
         return av.open(str(path), options=dict(_OPEN_OPTIONS), metadata_errors="replace")
     except av.InvalidDataError as error:
@@ -283,8 +288,12 @@ def _reason(error: av.FFmpegError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is no cover picture, preferring one that is marked as the default."""
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Returns the first video stream that is no cover picture, preferring one that is marked as the default.
+
+    Raises:
+        DecodeError: there is none.
+    """
     streams = [one for one in container.streams.video if not one.disposition & one.disposition.__class__.attached_pic]
     if not streams:
         held = ", ".join(sorted({one.type for one in container.streams})) or "none"

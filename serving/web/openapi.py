@@ -40,6 +40,7 @@ _OWN_SCHEMAS: dict[str, Any] = {
             "maxBytes": {"type": "integer", "description": "Length of the file."},
             "maxDurationSec": {"type": "number", "description": "Length of the video."},
             "maxPixels": {"type": "integer", "description": "Width times height of a frame."},
+            "maxFaces": {"type": "integer", "description": "Faces that are followed through the video."},
         },
     },
 }

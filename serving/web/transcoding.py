@@ -94,6 +94,7 @@ class Transcoder:
                 "maxBytes": limits.max_bytes,
                 "maxDurationSec": limits.max_duration_sec,
                 "maxPixels": limits.max_pixels,
+                "maxFaces": limits.max_faces,
             }
         )
 

@@ -199,5 +199,5 @@ def test_health_is_the_gateways(web, gateway):
 
 
 def test_limits_are_told(web):
-    expected = {"maxBytes": 3 * 1024**2, "maxDurationSec": 30, "maxPixels": 8192 * 4352}
+    expected = {"maxBytes": 3 * 1024**2, "maxDurationSec": 30, "maxPixels": 8192 * 4352, "maxFaces": 1000}
     assert web.ask("GET", "/v1/limits").json == expected
