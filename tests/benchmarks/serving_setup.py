@@ -50,13 +50,14 @@ class Servers:
         self.gateway = _start("serving.server", r"^gateway on", *flags, "--metrics-port", self.ports["metrics"])
         return self.gateway
 
-    def parts_mib(self) -> tuple[float, float]:
-        """What the gateway holds, and its workers, each shared page counted once for all who share it."""
-        return pss_mib(self.gateway.pid), sum(pss_mib(pid) for pid in children(self.gateway.pid))
+    def processes_mib(self) -> dict[str, float]:
+        """What the gateway and each of its workers hold, each shared page counted once for all who share it."""
+        workers = {f"worker {pid}": pid for pid in sorted(children(self.gateway.pid))}
+        return {name: pss_mib(pid) for name, pid in {"gateway": self.gateway.pid, **workers}.items()}
 
     def memory_mib(self) -> float:
         """What they hold together."""
-        return sum(self.parts_mib())
+        return sum(self.processes_mib().values())
 
     def num_files(self) -> int:
         """Open descriptors of the gateway."""
