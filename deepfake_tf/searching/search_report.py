@@ -20,6 +20,11 @@ TEMPLATE_NAME = "search.html.jinja"
 # What stands in a row beside what was drawn.
 _NOT_DRAWN = ("trial", "status", "message", "settings")
 
+# As wide as the page at 107 px an inch, so that the words of all pictures are of one size and can be read.
+_WIDTH_IN = 9.6
+_AXIS_IN = (0.78, 1.15)
+"""Between two axes of the parallel coordinates: the least, and the most."""
+
 Row = Mapping[str, Any]
 
 
@@ -107,7 +112,7 @@ def _durations(run_dir: Path, rows: Sequence[Row]) -> dict[str, float]:
 @figures.styled
 def draw_progress(rows: Sequence[Row], monitor: str) -> str:
     """Draws each trial's score in the order of trials, and the best so far; returns an SVG element."""
-    figure = figures.new_figure(7.2, 2.8)
+    figure = figures.new_figure(_WIDTH_IN, 3.0)
     axes = figure.subplots()
     better = min if MONITORS[monitor] == "min" else max
     numbers = [int(row["trial"]) for row in rows if row[monitor] is not None]
@@ -135,9 +140,10 @@ def draw_progress(rows: Sequence[Row], monitor: str) -> str:
 @figures.styled
 def draw_coordinates(rows: Sequence[Row], names: Sequence[str], monitor: str, log_names: Sequence[str]) -> str:
     """Draws parallel coordinates: a line a trial, an axis a setting, the score last; returns an SVG element."""
-    figure = figures.new_figure(max(5.2, 1.15 * (len(names) + 1)), 3.9)
-    axes = figure.subplots()
     columns = [*names, monitor]
+    least, most = (one * len(columns) for one in _AXIS_IN)
+    figure = figures.new_figure(max(5.2, least, min(most, _WIDTH_IN)), 4.2)
+    axes = figure.subplots()
     places = [_places(rows, name, name in log_names) for name in columns]
     best_first = ranked(rows, monitor)
     for place, row in reversed(list(enumerate(best_first))):
@@ -160,7 +166,8 @@ def _draw_axes(axes: "Axes", columns: Sequence[str], ticks: Sequence[Sequence[tu
     for number, marks in enumerate(ticks):
         axes.axvline(number, color=figures.LINE, linewidth=1, zorder=0)
         for height, text in marks:
-            axes.annotate(text, (number, height), xytext=(4, 0), textcoords="offset points", fontsize=7.5, va="center")
+            # Above the lines that run along here.
+            axes.annotate(text, (number, height), xytext=(3, 3), textcoords="offset points", fontsize=7.5)
     axes.set_xticks(range(len(columns)), columns, rotation=25, ha="right", rotation_mode="anchor", fontsize=8.5)
     axes.set_yticks([])
     axes.set_xlim(-0.15, len(columns) - 1 + 0.45)
@@ -190,7 +197,7 @@ def _short(value: Any) -> str:
 @figures.styled
 def draw_importance(importance: Importance) -> str:
     """Draws the importance of each setting as a bar with its spread; returns an SVG element."""
-    figure = figures.new_figure(7.2, 0.9 + 0.32 * len(importance.names))
+    figure = figures.new_figure(_WIDTH_IN, 0.9 + 0.28 * len(importance.names))
     axes = figure.subplots()
     heights = range(len(importance.names))[::-1]
     axes.barh(heights, importance.shares, color=figures.PLAIN_COLOUR, height=0.6)
