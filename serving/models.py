@@ -29,8 +29,16 @@ _CANARY_SHARE_OF_DEADLINE = 0.5
 class CanaryFirst:
     """One video's model: the canary, and the stable model from the canary's first failure on."""
 
-    def __init__(self, canary: Predictor, stable: Predictor) -> None:
+    def __init__(self, canary: Predictor, stable: Predictor, on_failure: Callable[[], None] = lambda: None) -> None:
+        """Puts one before the other.
+
+        Args:
+            canary: is asked first.
+            stable: is asked when the canary has failed.
+            on_failure: is called then, once.
+        """
         self._canary, self._stable = canary, stable
+        self._on_failure = on_failure
         self._has_failed = False
         self._spec: ServableSpec | None = None
 
@@ -74,28 +82,32 @@ class CanaryFirst:
 
     def _note_failure(self, error: DeepfakeError) -> None:
         self._has_failed = True
+        self._on_failure()
         log.warning("the canary failed, the stable model judges: %s", error)
 
 
-def choose_predictor(stable: Predictor, canary: Predictor | None, share: float) -> Callable[[str], Predictor]:
+def choose_predictor(
+    stable: Predictor, canary: Predictor | None, share: float, *, on_failure: Callable[[], None] = lambda: None
+) -> Callable[[str], Predictor]:
     """Returns what chooses the model for a request's id: equal ids always go to the same one.
 
     Args:
         stable: judges the rest.
         canary: judges its share; None for none.
         share: of the requests, in [0, 1].
+        on_failure: is called for each video on which the canary fails.
     """
 
     def choose(request_id: str) -> Predictor:
-        if canary is None or _place(request_id) >= share:
+        if canary is None or place(request_id) >= share:
             return stable
-        return CanaryFirst(canary, stable)
+        return CanaryFirst(canary, stable, on_failure)
 
     return choose
 
 
-def _place(request_id: str) -> float:
-    """Where an id lies in [0, 1)."""
+def place(request_id: str) -> float:
+    """Returns where an id lies in [0, 1): the canary's are those below its share."""
     return int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:8]) / 2**64
 
 

@@ -48,6 +48,9 @@ class Monitoring:
             ["model_version"],
             registry=registry,
         )
+        self._canary_failures = Counter(
+            "deepfake_canary_failures", "Videos that stable judged as the canary failed.", registry=registry
+        )
         self._model_up = Gauge("deepfake_model_up", "1 if the model answers and is understood.", registry=registry)
         self._model_version = Gauge("deepfake_model_version", "The version that judges.", registry=registry)
         self._expected: dict[int, tuple[int, ...]] = {}
@@ -70,6 +73,10 @@ class Monitoring:
     def count_refusal(self) -> None:
         """Counts a call that brought no token, or a wrong one."""
         self._calls.labels("-", "UNAUTHENTICATED").inc()
+
+    def count_canary_failure(self) -> None:
+        """Counts a video that the stable model judged because the canary failed on it."""
+        self._canary_failures.inc()
 
     def note_model(self, spec: ServableSpec | None, *, is_stable: bool = True) -> None:
         """Learns which model judges now, None for none that is understood, and how its scores should look."""

@@ -88,7 +88,9 @@ async def _run(
     from serving.protos.deepfake.v1 import detection_pb2_grpc
 
     monitoring = Monitoring()
-    choose = models.choose_predictor(detector.predictor, canary, arguments.canary_share)
+    choose = models.choose_predictor(
+        detector.predictor, canary, arguments.canary_share, on_failure=monitoring.count_canary_failure
+    )
     gateway = Gateway(
         detector,
         limits=flags.gateway_limits(arguments),
