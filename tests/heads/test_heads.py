@@ -1,4 +1,4 @@
-"""Heads on features that one can reckon with; what every head promises is in tests/test_model.py."""
+"""Heads on features that one can reckon with; what every head promises is in tests/heads/test_contract.py."""
 
 import keras
 import numpy as np
@@ -29,6 +29,10 @@ def counting() -> np.ndarray:
     features = np.tile(np.arange(12, dtype="float32").reshape(1, 4, 3), (2, 1, 1))
     features[~MISSING] = np.inf
     return features
+
+
+def test_the_mean_is_that_of_the_frames_that_are_there():
+    np.testing.assert_array_equal(run(build("mean"), counting(), MISSING), [[4.5, 5.5, 6.5], [0, 0, 0]])
 
 
 def test_max_is_that_of_the_frames_that_are_there():
@@ -113,3 +117,12 @@ def test_the_transformer_knows_the_place_of_a_frame():
 def test_transformer_heads_must_share_the_units():
     with pytest.raises(ConfigError, match=r"multiple of num_heads\. Received: units=6, num_heads=4"):
         plugins.load("heads", "transformer").build(4, 3, units=6)
+
+
+def test_the_lstm_takes_missing_frames_as_if_the_others_followed_each_other():
+    long, short = build("lstm", 4), build("lstm", 2)
+    short.set_weights(long.get_weights())
+    features = np.random.default_rng(0).normal(size=(2, 4, 3))
+    mask = np.array([[True, False, True, False]] * 2)
+    given, expected = run(long, features, mask), run(short, features[:, [0, 2]], mask[:, [0, 2]])
+    np.testing.assert_allclose(given, expected, atol=1e-6)
