@@ -3,9 +3,12 @@
     clip --two copies--> source, target --change one of them, move the source--> blend the source's face into the target
 
 What every face swap leaves behind is there, without any fake to learn from: a seam around the face, two colours, two
-sharpnesses, two histories of compression. After the ideas of Shiohara and Yamasaki, "Detecting Deepfakes with
-Self-Blended Images" (CVPR 2022), and for video of Nguyen et al., "FakeSTormer" (ICCV 2025): everything is drawn once
-per clip and follows the face through it, with an optional tremble.
+sharpnesses, two lights, two histories of compression. After the ideas of Li et al., "Face X-ray for More General Face
+Forgery Detection" (CVPR 2020: any outline, deformed and softened), Shiohara and Yamasaki, "Detecting Deepfakes with
+Self-Blended Images" (CVPR 2022: the source is the target itself, changed and moved), and for video of Nguyen et al.,
+"FakeSTormer" (ICCV 2025): everything is drawn once per clip and follows the face through it, with an optional tremble.
+Changes that these leave out are those of today's swaps: a face from a small generator, skin without pores, another
+light, colours that are matched, and seams as wide as a cheek.
 """
 
 from collections.abc import Callable
@@ -23,6 +26,8 @@ Random = np.random.Generator
 # Below this mean difference inside the seam a fake shows nothing to learn from.
 _LEAST_TRACE = 1.2
 _MAX_TRIES = 4
+# As a share of the region's shorter side, in the face's own axes: half a face is 1 wide and a quarter of the crop.
+_WIDEST_SEAM = 0.045
 
 
 @dataclass(frozen=True)
@@ -45,17 +50,30 @@ class SelfBlend:
     Attributes:
         shapes: regions to blend, see face_regions.OUTLINES; one is drawn per clip.
         strengths: shares of the source in the middle of the region; one is drawn per clip.
-        colour: how far colours are driven apart; 1 is about 20 grey levels at most.
-        sharpness: whether sharpness, resolution or compression of the two copies may differ.
+        colour: how far colours are driven apart; 1 is about 20 grey levels at most. Half of all fakes get less than a
+            quarter of it, for swaps are matched in colour.
+        light: how far a light differs that changes slowly over the face; 1 is about a quarter of the brightness. Half
+            of all fakes keep theirs.
+        sharpness: whether sharpness, resolution, noise or compression of the two copies may differ.
+        inside: chance that the changed copy is the source: of a swap it is the face that went through a generator.
+        seams: standard deviation of the soft edge, least and most, as shares of the crop.
         max_shift: largest shift of the source, as a share of the crop.
         max_zoom: largest change of the source's size, as a share.
         tremble: chance that seam, position and strength tremble from frame to frame, in [0, 1].
     """
 
-    shapes: tuple[str, ...] = ("face", "face", "face_and_forehead", "inner_face", "oval", "lower_face")
+    shapes: tuple[str, ...] = (
+        *("face", "face", "face_and_forehead", "face_and_forehead", "inner_face", "oval", "lower_face"),
+        # Reenactment changes a mouth alone.
+        *("mouth", "eyes"),
+    )
     strengths: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
     colour: float = 1.0
+    light: float = 1.0
     sharpness: bool = True
+    inside: float = 0.65
+    # From a hard seam, one pixel wide, to one that fades over a third of the face.
+    seams: tuple[float, float] = (0.006, 0.08)
     max_shift: float = 0.025
     max_zoom: float = 0.05
     tremble: float = 0.3
@@ -67,6 +85,8 @@ class SelfBlend:
             raise ConfigError(f"shapes must be some of {known}. Received: {', '.join(self.shapes) or 'none'}")
         if not self.strengths or not all(0 < one <= 1 for one in self.strengths):
             raise ConfigError(f"strengths must lie in (0, 1]. Received: {self.strengths}")
+        if not 0 < self.seams[0] <= self.seams[1] <= 0.1:
+            raise ConfigError(f"seams must be two shares of the crop in (0, 0.1], rising. Received: {self.seams}")
 
     def __call__(
         self, clip: ClipArray, seed: int, *, keypoints_px: NDArray | None = None, mask: NDArray | None = None
@@ -98,18 +118,20 @@ class SelfBlend:
         trembles = random.random() < self.tremble
         shape = self.shapes[random.integers(len(self.shapes))]
         # Every draw is made whatever the others say, so that one setting does not reshuffle the rest.
-        weights = _weights(shape, keypoints, size, random, 0.012 if trembles else 0.0)
+        softness = float(np.exp(random.uniform(*np.log(self.seams))))
+        weights = _weights(shape, softness, keypoints, size, random, 0.012 if trembles else 0.0)
         strength = self.strengths[random.integers(len(self.strengths))]
         flicker = 1 + random.uniform(-0.15, 0.15, len(clip)) * trembles
         weights *= np.minimum(strength * flicker, 1).astype(np.float32)[:, None, None]
         changed = self._change(clip, random)
-        source, target = (changed, clip) if random.random() < 0.5 else (clip, changed)
+        source, target = (changed, clip) if random.random() < self.inside else (clip, changed)
         source = self._move(source, keypoints, random, 0.006 if trembles else 0.0)
         return Blend(_mix(source, target, weights), weights), target
 
     def _change(self, clip: ClipArray, random: Random) -> ClipArray:
-        """Returns the copy whose colours, sharpness or history differ."""
-        changed = _recolour(clip, random, self.colour)
+        """Returns the copy whose colours, light, sharpness or history differ."""
+        changed = _recolour(clip, random, self.colour * random.random() ** 2)
+        changed = _relit(changed, random, self.light * max(0.0, 2 * random.random() - 1))
         kind = _SHARPNESS[random.integers(len(_SHARPNESS))]
         amount = random.random()
         return _each(changed, lambda frame: kind(frame, amount)) if self.sharpness else changed
@@ -140,13 +162,16 @@ class SelfBlend:
 # The region -----------------------------------------------------------------------------------------------------------
 
 
-def _weights(shape: str, keypoints: NDArray, size: int, random: Random, tremble: float) -> NDArray[np.float32]:
+def _weights(
+    shape: str, softness: float, keypoints: NDArray, size: int, random: Random, tremble: float
+) -> NDArray[np.float32]:
     """Returns the source's share, float32 [T, H, W]: a deformed outline of the face with a soft edge."""
     import cv2
 
-    # From a hard seam, one pixel wide, to one that fades over a quarter of the face.
-    softness = float(np.exp(random.uniform(np.log(0.006), np.log(0.05))))
-    outline = _deform(face_regions.OUTLINES[shape], softness, random)
+    outline = face_regions.OUTLINES[shape]
+    # A wider edge would wash a mouth away.
+    softness = min(softness, _WIDEST_SEAM * float(np.ptp(outline, axis=0).min()))
+    outline = _deform(outline, softness, random)
     shaken = keypoints + random.normal(0, 1, (len(keypoints), 1, 2)) * tremble * size
     regions = face_regions.draw(face_regions.place(outline, shaken), size)
     return np.stack([cv2.GaussianBlur(region, (0, 0), softness * size) for region in regions]) * np.float32(1 / 255)
@@ -206,6 +231,18 @@ def _recolour(clip: ClipArray, random: Random, amount: float) -> ClipArray:
     return np.asarray(changed, np.uint8).reshape(clip.shape)
 
 
+def _relit(clip: ClipArray, random: Random, amount: float) -> ClipArray:
+    """Multiplies with a field that changes slowly over the face."""
+    import cv2
+
+    nodes = random.normal(0, 0.12, (3, 3)).astype(np.float32) * np.float32(amount)
+    if not amount:
+        return clip
+    size = clip.shape[1]
+    field = cv2.merge([np.exp(cv2.resize(nodes, (size, size), interpolation=cv2.INTER_CUBIC))] * 3)
+    return _each(clip, lambda frame: np.asarray(cv2.multiply(frame, field, dtype=cv2.CV_8U)))
+
+
 def _each(clip: ClipArray, change: Callable[[NDArray], NDArray]) -> ClipArray:
     return np.stack([change(frame) for frame in clip])
 
@@ -213,14 +250,15 @@ def _each(clip: ClipArray, change: Callable[[NDArray], NDArray]) -> ClipArray:
 def _blurred(frame: NDArray, amount: float) -> NDArray:
     import cv2
 
-    return cv2.GaussianBlur(frame, (0, 0), (0.003 + 0.005 * amount) * len(frame))
+    return cv2.GaussianBlur(frame, (0, 0), (0.003 + 0.007 * amount) * len(frame))
 
 
 def _shrunk(frame: NDArray, amount: float) -> NDArray:
+    """Goes through a generator's face, 64 pixels wide of early ones and 256 of later ones, in a face twice as wide."""
     import cv2
 
     size = len(frame)
-    small = cv2.resize(frame, (round(size * (0.7 - 0.35 * amount)),) * 2, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(frame, (round(size * (0.85 - 0.5 * amount)),) * 2, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
@@ -242,4 +280,12 @@ def _unchanged(frame: NDArray, amount: float) -> NDArray:
     return frame
 
 
-_SHARPNESS = (_blurred, _shrunk, _sharpened, _compressed, _unchanged)
+def _smoothed(frame: NDArray, amount: float) -> NDArray:
+    """Takes pores and noise away and leaves edges, as a network that has seen few of them."""
+    import cv2
+
+    return cv2.bilateralFilter(frame, 5, 10 + 30 * amount, 2.5)
+
+
+# Those that make a face softer come twice, in two ways each.
+_SHARPNESS = (_blurred, _shrunk, _shrunk, _smoothed, _smoothed, _sharpened, _compressed, _unchanged)
