@@ -10,7 +10,9 @@ from typing import Any
 from deepfake_tf.errors import ConfigError
 
 LADDER_SHARE = 0.4
-"""Of the time, for trying ingredients; what is left is for the folds and the final model, an equal part each."""
+"""Of the time at most, for trying ingredients; what is left is for the folds and the final model, an equal part each.
+
+No rung learns for longer than they do."""
 
 OVERHEAD = 0.15
 """Of the time, for cutting clips, judging and publishing."""
@@ -51,7 +53,7 @@ def deal(hours: float, *, clips_per_sec: float, num_clips: int, num_rungs: int, 
     if not hours > 0:
         raise ConfigError(f"hours must be above 0. Received: {hours}")
     epochs = hours * 3600 * (1 - OVERHEAD) * clips_per_sec / num_clips
-    ladder = LADDER_SHARE if num_rungs else 0.0
+    ladder = min(LADDER_SHARE, num_rungs / (num_rungs + num_folds + 1))
     return Hours(
         of_a_rung=max(1, int(epochs * ladder / max(num_rungs, 1))),
         of_a_model=max(1, int(epochs * (1 - ladder) / (num_folds + 1))),

@@ -17,3 +17,8 @@ def test_every_training_gets_an_epoch():
     assert (found.of_a_rung, found.of_a_model) == (1, 1)
     with pytest.raises(ConfigError, match="hours must be above 0"):
         hours.deal(0, clips_per_sec=1, num_clips=1, num_rungs=1, num_folds=2)
+
+
+def test_no_rung_learns_for_longer_than_what_is_published():
+    alone = hours.deal(10, clips_per_sec=50, num_clips=2500, num_rungs=1, num_folds=2)
+    assert alone.of_a_rung == alone.of_a_model == int(720 * 0.85 / 4)
