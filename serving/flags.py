@@ -58,6 +58,7 @@ def _add_ports(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--tls-client-ca", type=Path, help="CA of the callers (PEM): they must show a certificate")
     group.add_argument("--metrics-port", type=int, help="counts for Prometheus, over plain HTTP")
     group.add_argument("--web-port", type=int, help="the web page and REST, with the same tokens and certificates")
+    group.add_argument("--model-card", type=Path, help="MODEL_CARD.md of the model that is served, for the page")
     group.add_argument("--web-names", nargs="+", metavar="NAME", help="host names of the page besides localhost")
 
 

@@ -44,17 +44,20 @@ IDLE_SEC = 30.0
 _LAST_ANSWERS_SEC = 5.0
 
 
-def make_app(channel: grpc.aio.Channel, *, limits: Limits, names: Collection[str] = ()) -> web.Application:
+def make_app(
+    channel: grpc.aio.Channel, *, limits: Limits, names: Collection[str] = (), card: str = ""
+) -> web.Application:
     """Makes the application.
 
     Args:
         channel: to the gateway.
         limits: what the gateway takes.
         names: host names besides localhost under which it may be called.
+        card: the model's, in Markdown; "" if there is none.
     """
     app = web.Application(middlewares=[answer_failures, refuse_strangers(names)])
     app.on_response_prepare.append(add_headers)
-    transcoder = Transcoder(channel, limits)
+    transcoder = Transcoder(channel, limits, card)
     for route in ROUTES:
         # A job's name has no colon, so that /jobs/x:wait is not the job "x:wait".
         path = route.path.replace("{jobId}", "{jobId:[^/:]+}")
@@ -68,15 +71,16 @@ def make_app(channel: grpc.aio.Channel, *, limits: Limits, names: Collection[str
 class WebServer:
     """Serves the page and REST until it is stopped."""
 
-    def __init__(self, target: str, *, limits: Limits, names: Collection[str] = ()) -> None:
+    def __init__(self, target: str, *, limits: Limits, names: Collection[str] = (), card: str = "") -> None:
         """Notes what to serve; nothing runs yet.
 
         Args:
             target: the gateway's address for gRPC.
             limits: what the gateway takes.
             names: host names besides localhost under which it may be called.
+            card: the model's, in Markdown; "" if there is none.
         """
-        self._target, self._limits, self._names = target, limits, names
+        self._target, self._limits, self._names, self._card = target, limits, names, card
 
     async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Begins to listen.
@@ -95,7 +99,7 @@ class WebServer:
         # The authority of a socket's path would be no host name.
         self._channel = grpc.aio.insecure_channel(self._target, options=[("grpc.default_authority", "localhost")])
         self._runner = web.AppRunner(
-            make_app(self._channel, limits=self._limits, names=self._names),
+            make_app(self._channel, limits=self._limits, names=self._names, card=self._card),
             # Addresses hold what callers name their videos. The gateway logs each call.
             access_log=None,
             logger=http_log,

@@ -43,6 +43,11 @@ _OWN_SCHEMAS: dict[str, Any] = {
             "maxFaces": {"type": "integer", "description": "Faces that are followed through the video."},
         },
     },
+    "ModelCard": {
+        "description": "What the model is, and is not, good for.",
+        "type": "object",
+        "properties": {"markdown": {"type": "string", "description": "The card; empty if there is none."}},
+    },
 }
 _WELL_KNOWN: dict[str, Any] = {
     ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},

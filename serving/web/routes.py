@@ -111,4 +111,12 @@ ROUTES = (
         "What goes beyond is refused, or has a verdict that says so.",
         answer="Limits",
     ),
+    Route(
+        "GET",
+        "/v1/model-card",
+        "get_model_card",
+        "Says what the model learned from, how right it is, and what it is not good for.",
+        "Whoever runs the gateway has given it the card; it names the version that it is about.",
+        answer="ModelCard",
+    ),
 )

@@ -22,17 +22,30 @@ async def served(arguments: argparse.Namespace, server: grpc.aio.Server) -> Asyn
         server: the gateway's, not started yet.
 
     Raises:
-        ConfigError: the port is taken, or the certificate cannot be used.
+        ConfigError: the port is taken, or the certificate or the model card cannot be used.
     """
+    card = read_card(arguments.model_card)
     tls = server_context(arguments.tls_certificate, arguments.tls_key, arguments.tls_client_ca)
     with listening.private_socket(server) as target:
-        web = WebServer(target, limits=flags.video_limits(arguments), names=arguments.web_names or ())
+        web = WebServer(target, limits=flags.video_limits(arguments), names=arguments.web_names or (), card=card)
         port = await web.start(arguments.host, arguments.web_port, tls=tls)
         print(f"page on {'https' if tls else 'http'}://{arguments.host}:{port}/", flush=True)  # noqa: T201
         try:
             yield
         finally:
             await web.stop()
+
+
+def read_card(path: Path | None) -> str:
+    """Returns a model card's text, "" if there is none.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return path.read_text("utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--model-card cannot be read: {error}") from error
 
 
 def server_context(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:

@@ -30,16 +30,17 @@ class _Call(AsyncIterable[_T], Protocol[_T]):
 class Transcoder:
     """Answers the routes of routes.ROUTES, each by one call of the gateway."""
 
-    def __init__(self, channel: grpc.aio.Channel, limits: Limits) -> None:
+    def __init__(self, channel: grpc.aio.Channel, limits: Limits, card: str = "") -> None:
         """Makes the answering side.
 
         Args:
             channel: to the gateway.
             limits: what the gateway takes, to be told to whoever asks.
+            card: the model's, likewise.
         """
         self._gateway = detection_pb2_grpc.DetectionServiceStub(channel)
         self._health = health_pb2_grpc.HealthStub(channel)
-        self._limits = limits
+        self._limits, self._card = limits, card
 
     async def analyze_video(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/videos:analyze."""
@@ -97,6 +98,10 @@ class Transcoder:
                 "maxFaces": limits.max_faces,
             }
         )
+
+    async def get_model_card(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/model-card."""
+        return web.json_response({"markdown": self._card})
 
 
 class _Body:

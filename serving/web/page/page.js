@@ -1,8 +1,9 @@
 // The page's one flow: a file is chosen, sent, analysed, and its verdict shown; or cancelled, or it fails.
 
 import { byId, html } from "./elements.js";
+import { fromMarkdown } from "./markdown.js";
 import { showResult } from "./result.js";
-import { Trouble, analyze, limits } from "./service.js";
+import { Trouble, analyze, limits, modelCard } from "./service.js";
 import { STAGES, bytes, describe, duration, score, share, troubleTitle } from "./words.js";
 
 const TITLE = document.title;
@@ -146,5 +147,12 @@ async function tellLimits() {
   byId("limits").textContent = `Up to ${bytes(known.maxBytes)} and ${duration(known.maxDurationSec)}.`;
 }
 
+async function showCard() {
+  const text = await modelCard().catch(() => "");
+  byId("model-card").replaceChildren(...fromMarkdown(text));
+  byId("card-box").hidden = !text;
+}
+
 listen();
 tellLimits();
+showCard();

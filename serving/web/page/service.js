@@ -13,6 +13,12 @@ export async function limits() {
   return response.ok ? response.json() : null;
 }
 
+// The model's card in Markdown, "" if there is none.
+export async function modelCard() {
+  const response = await fetch("v1/model-card");
+  return response.ok ? (await response.json()).markdown : "";
+}
+
 // Has a file judged. XMLHttpRequest, because fetch does not tell how far an upload is.
 // Returns {verdict: a promise, cancel}; a cancelled one is never settled.
 export function analyze(file, { token, onUpload, onProgress }) {

@@ -14,6 +14,19 @@ from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 from serving.web.app import WebServer
 
 LIMITS = Limits(max_bytes=3 * 1024**2, max_duration_sec=30)
+CARD = """# detector, version 3
+
+**Not measured.** <img src=x onerror=alert(1)>
+
+## What it is not good for
+
+- As `proof`.
+- For sound, and a ** that is none.
+
+| split | videos |
+|---|---|
+| train | 104 |
+"""
 
 
 class ScriptedGateway(detection_pb2_grpc.DetectionServiceServicer, health_pb2_grpc.HealthServicer):
@@ -103,9 +116,9 @@ async def _set(event):
 class WebThread:
     """Runs the web part before a gateway until it is closed; without a target, before a scripted one."""
 
-    def __init__(self, target=None, *, limits=LIMITS, names=("deepfakes.example",)):
+    def __init__(self, target=None, *, limits=LIMITS, names=("deepfakes.example",), card=CARD):
         self.gateway = ScriptedGateway()
-        self._target, self._limits, self._names = target, limits, names
+        self._target, self._limits, self._names, self._card = target, limits, names, card
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
@@ -118,7 +131,7 @@ class WebThread:
         detection_pb2_grpc.add_DetectionServiceServicer_to_server(self.gateway, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.gateway, server)
         await server.start()
-        web = WebServer(self._target or f"127.0.0.1:{port}", limits=self._limits, names=self._names)
+        web = WebServer(self._target or f"127.0.0.1:{port}", limits=self._limits, names=self._names, card=self._card)
         self.port = await web.start("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self.port}"
         self._started.set()

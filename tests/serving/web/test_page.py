@@ -246,6 +246,26 @@ def test_a_file_that_is_too_large_is_not_sent(page, gateway, tmp_path):
     assert not gateway.has_begun.is_set()
 
 
+def test_the_models_card_is_folded_and_its_text_is_never_html(page):
+    page.wait_for(is_shown("#card-box > summary"))
+    assert not page.evaluate("document.querySelector('#card-box').open")
+    page.evaluate("document.querySelector('#card-box').open = true")
+    card = "document.querySelector('#model-card')"
+    assert text_of(page, "#model-card h3") == "detector, version 3"
+    assert text_of(page, "#model-card p") == "Not measured. <img src=x onerror=alert(1)>"
+    assert text_of(page, "#model-card ul").split("\n") == ["As proof.", "For sound, and a ** that is none."]
+    assert page.evaluate(f"[...{card}.querySelectorAll('b, code')].map((one) => one.textContent)") == [
+        "Not measured.",
+        "proof",
+    ]
+    assert page.evaluate(f"[...{card}.querySelectorAll('th, td')].map((one) => one.textContent)") == [
+        *("split", "videos"),
+        *("train", "104"),
+    ]
+    assert page.evaluate(f"{card}.querySelector('img')") is None
+    assert page.log == []
+
+
 def test_a_token_is_asked_for_and_used(page, gateway, video):
     gateway.error = (grpc.StatusCode.UNAUTHENTICATED, "A token is needed.", ())
     page.choose_file("#file", video)

@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2, json_format
 from serving.protos.deepfake.v1 import detection_pb2
 from serving.upload import MAX_CHUNK_BYTES
 from serving.web.transcoding import CHUNK_BYTES
-from tests.serving.web.running import BUSY, job, progress_event, verdict_event
+from tests.serving.web.running import BUSY, CARD, job, progress_event, verdict_event
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -196,6 +196,10 @@ def test_health_is_the_gateways(web, gateway):
     gateway.health = 2
     answer = web.ask("GET", "/v1/health")
     assert (answer.status, answer.json) == (503, {"status": "NOT_SERVING"})
+
+
+def test_the_models_card_is_told(web):
+    assert web.ask("GET", "/v1/model-card").json == {"markdown": CARD}
 
 
 def test_limits_are_told(web):
