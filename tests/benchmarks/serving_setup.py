@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake_tf.schema import ClipSpec, ServableSpec
@@ -31,8 +31,8 @@ def servable(base_path: Path, *, spec: ClipSpec = CLIP_SPEC) -> None:
 class Servers:
     """The two servers, on ports that stay when they are started again."""
 
-    def __init__(self, base_path: Path, *gateway_flags: object) -> None:
-        self._base_path, self._gateway_flags = base_path, gateway_flags
+    def __init__(self, base_path: Path, *gateway_flags: object, model_flags: Sequence[object] = ()) -> None:
+        self._base_path, self._gateway_flags, self._model_flags = base_path, gateway_flags, model_flags
         self.ports = {name: free_port() for name in ("model_server", "gateway", "metrics")}
         self.target = f"127.0.0.1:{self.ports['gateway']}"
         self.model_target = f"127.0.0.1:{self.ports['model_server']}"
@@ -41,7 +41,7 @@ class Servers:
     def start_model_server(self) -> Process:
         """Starts it, again or for the first time; returns when it can be asked."""
         flags = ("--model-base-path", self._base_path, "--port", self.ports["model_server"])
-        self.model_server = _start("serving.model_server", r"^serving \S+ version", *flags)
+        self.model_server = _start("serving.model_server", r"^serving \S+ version", *flags, *self._model_flags)
         return self.model_server
 
     def start_gateway(self) -> Process:
