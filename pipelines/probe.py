@@ -143,24 +143,29 @@ def print_summary(results: dict[str, Any], arguments: argparse.Namespace) -> Non
 
     from deepfake_tf.probing.probe_report import name_of, ranking
 
+    best = results["cells"][results["winner"]]
     splits = [split for split in ("val", "test") if split in results["splits"]]
     table = Table(
         title=f"The best of {len(results['cells'])}, and runs beside them: AUC over videos (95 % over groups)"
     )
     table.add_column("probe")
-    for split in splits:
-        table.add_column(split)
+    columns = [(split, part) for split in splits for part in ("all", "pairs") if part == "all" or best[split]["pairs"]]
+    for split, part in columns:
+        table.add_column(split if part == "all" else f"{split}, matched pairs")
     for number in ranking(results["cells"])[:NUM_SHOWN]:
         cell = results["cells"][number]
-        table.add_row(name_of(cell), *(_auc(cell[split]) for split in splits))
+        table.add_row(name_of(cell), *_texts(cell, columns))
     for run in results["runs"]:
-        table.add_row(f"run {run['path']} ({run['name']})", *(_auc(run[split]) for split in splits))
+        table.add_row(f"run {run['path']} ({run['name']})", *_texts(run, columns))
     # Not narrower where the output is no terminal: the words are what one reads.
     Console(width=None if sys.stdout.isatty() else 120).print(table)
-    winner = results["cells"][results["winner"]]
-    print(f"Best on val: {name_of(winner)} with {json.dumps(winner['settings']['classifier_settings'])}")
+    print(f"Best on val: {name_of(best)} with {json.dumps(best['settings']['classifier_settings'])}")
     print(f"The whole table is {arguments.out / 'table.csv'}, the report {arguments.out / 'probe.html'}")
     print(f"The winner is a run: python -m pipelines.evaluate {arguments.out} {arguments.data[0]} --split test")
+
+
+def _texts(one: dict[str, Any], columns: list[tuple[str, str]]) -> list[str]:
+    return [_auc(one[split] if part == "all" else one[split]["pairs"]) for split, part in columns]
 
 
 def print_matrix(results: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ from deepfake_tf.probing.probe_scores import best_cell, describe_split, measure
 from deepfake_tf.probing.probe_settings import ProbeSearch, ProbeSettings
 from deepfake_tf.probing.probe_table import OnProgress, Reporter, cell_name, fit_cells, read_cell
 
-PROBE_VERSION = 1
+PROBE_VERSION = 2
 RESULT_FILE = "probe.json"
 SEARCH_FILE = "search.json"
 TABLE_FILE = "table.csv"
@@ -206,6 +206,7 @@ def _measures(one: Mapping[str, Any]) -> dict[str, Any]:
                 f"{split}_video_auc": one[split]["roc_auc"],
                 f"{split}_video_auc_low": low,
                 f"{split}_video_auc_high": high,
+                f"{split}_pairs_auc": (one[split]["pairs"] or {}).get("roc_auc"),
                 f"{split}_clip_auc": one[split]["clip_auc"],
                 f"{split}_video_accuracy": one[split]["accuracy"],
             }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.judging import scoring
 from deepfake_tf.metrics import roc_auc
+from deepfake_tf.reporting.matched_pairs import MATCHED, pair_words
 from deepfake_tf.reporting.resampling import Draws, draw_groups, middle, num_groups_of_a_class
 
 
@@ -20,16 +21,27 @@ def measure(clips: ClipTable, logits: NDArray[np.float64]) -> dict[str, Any]:
         logits: float64 [N].
 
     Returns:
-        {"roc_auc", "interval": [low, high], "clip_auc", "accuracy"}; None where there is no value. The interval is
-        95 %, by the bootstrap over groups; accuracy counts logits above 0 as fake.
+        {"roc_auc", "interval": [low, high], "pairs": {"roc_auc", "interval"}, "clip_auc", "accuracy"}; None where there
+        is no value. An interval is 95 %, by the bootstrap over groups; pairs are the matched ones alone, None where no
+        video or every one is of a pair; accuracy counts logits above 0 as fake.
     """
     videos = scoring.join_videos(clips, logits)
+    words = pair_words(clips)
+    paired = np.array([words[name] == MATCHED for name in videos.video_ids])
+    groups = np.array(videos.groups)
     return {
-        "roc_auc": _or_none(roc_auc.compute(videos.labels, videos.logits)),
-        "interval": auc_interval(videos.labels, videos.logits, videos.groups),
+        **_auc(videos.labels, videos.logits, groups),
+        "pairs": _auc(videos.labels[paired], videos.logits[paired], groups[paired])
+        if paired.any() and not paired.all()
+        else None,
         "clip_auc": _or_none(roc_auc.compute(clips.labels, logits)),
         "accuracy": float(np.mean((videos.logits >= 0) == (videos.labels == 1))),
     }
+
+
+def _auc(labels: NDArray[np.int64], logits: NDArray[np.float64], groups: NDArray) -> dict[str, Any]:
+    found = _or_none(roc_auc.compute(labels, logits))
+    return {"roc_auc": found, "interval": auc_interval(labels, logits, groups.tolist())}
 
 
 def auc_interval(labels: NDArray[np.int64], logits: NDArray[np.float64], groups: Sequence[str]) -> list[float | None]:

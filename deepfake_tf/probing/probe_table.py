@@ -20,6 +20,9 @@ from deepfake_tf.probing.probe_model import FittedProbe, read_fitted
 from deepfake_tf.probing.probe_scores import measure
 from deepfake_tf.probing.probe_settings import NO_TRANSFORM, ProbeSearch, ProbeSettings
 
+_CELL_VERSION = 2
+"""Of a cell's .json: cells of another version are fitted again."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -129,7 +132,7 @@ def _describe_cell(cell: FittedCell, selection: Selection) -> dict[str, Any]:
 
 def cell_name(settings: ProbeSettings) -> str:
     """Returns what a cell's files are called: readable, and told apart by what is not in the name."""
-    asked = {**settings.to_json(), "classifier_settings": None}
+    asked = {**settings.to_json(), "classifier_settings": None, "format_version": _CELL_VERSION}
     words = (settings.backbone, settings.transform, settings.reduction.replace(":", ""), settings.classifier)
     return "-".join([*words, schema.fingerprint(asked)[:8]])
 

@@ -5,8 +5,8 @@ import pytest
 from pipelines import probe
 
 
-def measured(auc, interval=(None, None)):
-    return {"roc_auc": auc, "interval": list(interval), "clip_auc": auc, "accuracy": 0.5}
+def measured(auc, interval=(None, None), pairs=None):
+    return {"roc_auc": auc, "interval": list(interval), "pairs": pairs, "clip_auc": auc, "accuracy": 0.5}
 
 
 def cell(classifier, auc):
@@ -17,7 +17,8 @@ def cell(classifier, auc):
         "classifier": classifier,
         "classifier_settings": {"C": 1.0},
     }
-    return {"settings": settings, "val": measured(auc, (0.4, 0.9))}
+    pairs = {"roc_auc": 0.55, "interval": [0.31, 0.79]}
+    return {"settings": settings, "val": measured(auc, (0.4, 0.9), pairs)}
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,12 @@ def test_summary_names_the_winner_and_what_to_do_next(capsys):
         "cells": [cell("lda", 0.6), cell("svm_rbf", 0.8)],
         "winner": 1,
         "splits": {"train": {}, "val": {}},
-        "runs": [{"path": "runs/a", "name": "resnet50 + mean", "val": measured(None)}],
+        "runs": [{"path": "runs/a", "name": "resnet50 + mean", "val": measured(None, pairs=measured(None))}],
     }
     probe.print_summary(json.loads(json.dumps(results)), arguments)
     shown = capsys.readouterr().out
+    assert "val, matched pairs" in shown
+    assert "0.550 (0.310 to 0.790)" in shown
     assert shown.index("svm rbf") < shown.index("lda")
     assert "0.800 (0.400 to 0.900)" in shown
     assert "resnet50 + mean" in shown
