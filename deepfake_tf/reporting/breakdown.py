@@ -83,13 +83,14 @@ def lines(by: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """Yields what `break_down` found as lines of a terminal: the AUC of each value, with its interval and counts."""
     for column, slices in by.items():
         yield f"  video AUC by {column}"
+        width = max([18, *(len(one["value"]) for one in slices)])
         for one in slices:
             auc, (low, high) = one["metrics"]["roc_auc"], one["intervals"]["roc_auc"]
             figure, interval = "-" if auc is None else f"{auc:.3f}", "" if low is None else f"{low:.3f} to {high:.3f}"
             seen = one["coverage"]
             judged = f", {seen['num_judged']} of {seen['num_videos']} judged" if seen else ""
             counts = f"{one['num_real']} real, {one['num_fake']} fake{judged}"
-            yield f"    {one['value']:<18}{figure:>8}  {interval:<16}  {counts}"
+            yield f"    {one['value']:<{width}}{figure:>8}  {interval:<16}  {counts}"
 
 
 def _slices(
