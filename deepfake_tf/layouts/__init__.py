@@ -9,6 +9,7 @@ A layout offers
 """
 
 import argparse
+import codecs
 import concurrent.futures
 import dataclasses
 import hashlib
@@ -28,6 +29,8 @@ from deepfake_tf.manifest import VideoEntry
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
 )
+
+_HEAD_BYTES = 4096
 
 SPLIT_BY = ("official", "group")
 
@@ -245,11 +248,22 @@ def _write(entries: Sequence[VideoEntry], out: Path) -> None:
 
 def video_files(folder: Path) -> list[Path]:
     """Returns the video files below a folder, by their endings, in order of their paths; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_file() and not _is_source(path))
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a file is a program in TypeScript, whose endings are those of MPEG transport streams: it is text."""
+    if path.suffix.lower() not in (".ts", ".mts"):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        # What is cut off in the midst of a letter is text too.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(head) and b"\0" not in head
 
 
 def read_json(path: Path, kind: type[_Kind]) -> _Kind:

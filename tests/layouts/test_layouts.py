@@ -333,3 +333,20 @@ def test_csv_without_paths(tmp_path):
         rows(table(tmp_path, "file,label\na.mp4,real\n"))
     with pytest.raises(DataError, match="Row 1 of .*: the path is empty"):
         rows(table(tmp_path, "path,label\n,real\n"))
+
+
+def test_typescript_is_no_video_and_a_damaged_transport_stream_is_one(tmp_path):
+    stream = b"\x47\x40\x00\x10" + b"\xff" * 184
+    files = {
+        "a.ts": stream * 30,
+        "b.mts": b"\0\0\0\1" + stream,
+        "damaged.ts": b"\xfe\x12" * 500,
+        "empty.ts": b"",
+        "node_modules/index.d.ts": "export const größe: number;\n".encode() * 200,
+        "module.mts": b"G",
+    }
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    found = [path.relative_to(tmp_path).as_posix() for path in layouts.video_files(tmp_path)]
+    assert found == ["a.ts", "b.mts", "damaged.ts", "empty.ts"]
