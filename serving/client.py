@@ -13,29 +13,48 @@ AsyncClient (async_client.py) is the same for programs that run an event loop.
 import argparse
 import asyncio
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from deepfake_tf import command, layouts, schema
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.judging.verdict import Verdict
 from serving import access
-from serving.async_client import AsyncClient, Progress, look_at
+from serving.async_client import AsyncClient, look_at
 from serving.client_output import Output
 from serving.link import DEFAULT_DEADLINE_SEC, DEFAULT_RETRIES, DEFAULT_TARGET, CallError, Link, read_token
-from serving.protos.deepfake.v1 import detection_pb2
 
 __all__ = ["AsyncClient", "CallError", "Client", "Link", "main"]
 
 _Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
 _Judge = Callable[..., Awaitable[Verdict]]
+
+
+def _waited(
+    method: Callable[Concatenate[AsyncClient, _Arguments], Coroutine[Any, Any, _Result]],
+) -> "Callable[Concatenate[Client, _Arguments], _Result]":
+    """Returns a method of AsyncClient as one of Client, which waits: the same arguments, results and errors."""
+
+    @functools.wraps(method)
+    def call(self: "Client", *args: _Arguments.args, **settings: _Arguments.kwargs) -> _Result:
+        return self._wait(method(self._client, *args, **settings))
+
+    return call
 
 
 class Client:
     """A link to a gateway for programs without an event loop. Threads may share it."""
+
+    analyze = _waited(AsyncClient.analyze)
+    analyze_as_job = _waited(AsyncClient.analyze_as_job)
+    submit = _waited(AsyncClient.submit)
+    wait = _waited(AsyncClient.wait)
+    job = _waited(AsyncClient.job)
 
     def __init__(self, link: Link | str = DEFAULT_TARGET, *, retries: int = DEFAULT_RETRIES) -> None:
         """Makes the link; nothing is sent yet.
@@ -49,19 +68,6 @@ class Client:
         self._thread.start()
         self._client = self._wait(self._open(link, retries))
 
-    def analyze(
-        self,
-        path: Path | str,
-        *,
-        on_progress: Progress | None = None,
-        deadline_sec: float = DEFAULT_DEADLINE_SEC,
-        request_id: str = "",
-    ) -> Verdict:
-        """Has one video judged while this waits, as `AsyncClient.analyze`."""
-        return self._wait(
-            self._client.analyze(path, on_progress=on_progress, deadline_sec=deadline_sec, request_id=request_id)
-        )
-
     def analyze_all(self, paths: Sequence[Path | str], *, num_parallel: int = 4) -> Iterator[Verdict | CallError]:
         """Has many videos judged, some at a time, as `AsyncClient.analyze_all`."""
         results = self._client.analyze_all(paths, num_parallel=num_parallel)
@@ -70,31 +76,6 @@ class Client:
                 yield self._wait(_next(results))
         finally:
             self._wait(results.aclose())  # type: ignore[attr-defined]
-
-    def analyze_as_job(
-        self,
-        path: Path | str,
-        *,
-        on_progress: Progress | None = None,
-        deadline_sec: float = DEFAULT_DEADLINE_SEC,
-        key: str = "",
-    ) -> Verdict:
-        """Hands in a video as a job and waits for its end, as `AsyncClient.analyze_as_job`."""
-        return self._wait(
-            self._client.analyze_as_job(path, on_progress=on_progress, deadline_sec=deadline_sec, key=key)
-        )
-
-    def submit(self, path: Path | str, *, key: str = "", keep_sec: float | None = None) -> detection_pb2.Job:
-        """Hands in a video to be judged later, as `AsyncClient.submit`."""
-        return self._wait(self._client.submit(path, key=key, keep_sec=keep_sec))
-
-    def wait(self, job_id: str, *, deadline_sec: float = DEFAULT_DEADLINE_SEC) -> Verdict:
-        """Waits for the end of a job, as `AsyncClient.wait`."""
-        return self._wait(self._client.wait(job_id, deadline_sec=deadline_sec))
-
-    def job(self, job_id: str, *, cancel: bool = False) -> detection_pb2.Job:
-        """Returns how a job stands, as `AsyncClient.job`."""
-        return self._wait(self._client.job(job_id, cancel=cancel))
 
     def close(self) -> None:
         """Closes the link."""
