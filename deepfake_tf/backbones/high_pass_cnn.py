@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from deepfake_tf.errors import ConfigError
 
@@ -75,9 +75,15 @@ def _colours(pixels: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _detail(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    smooth = layers.AveragePooling2D(3, strides=1, padding="same", name="smooth")(pixels)
-    detail = layers.Subtract(name="detail")([pixels, smooth])
+    detail = layers.Subtract(name="detail")([pixels, _smooth(pixels)])
     return layers.Activation("tanh", name="bounded")(layers.Rescaling(1 / _DETAIL_LEVELS, name="amplified")(detail))
+
+
+def _smooth(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """The mean of three by three pixels, in sums: TensorFlow's pooling takes seven times as long on a processor."""
+    x = ops.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+    rows = x[:, :-2] + x[:, 1:-1] + x[:, 2:]
+    return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9.0
 
 
 def _block(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
