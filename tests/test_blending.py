@@ -105,9 +105,8 @@ def test_source_and_target_differ_in_sharpness_one_way_or_the_other():
         inside, outside = made.weights[0] > 0.95, made.weights[0] < 0.05
         ratios.append((found[inside].mean() / detail[inside].mean()) / (found[outside].mean() / detail[outside].mean()))
     ratios = np.log(ratios)
-    # A swapped face is rather softer than the rest than sharper.
     assert (ratios > 0.1).sum() >= 5
-    assert (ratios < -0.1).sum() > 1.3 * (ratios > 0.1).sum()
+    assert (ratios < -0.1).sum() >= 5
     plain = SelfBlend(sharpness=False, strengths=(1.0,), **alike)
     np.testing.assert_array_equal(plain(clip, 0).clip, clip)
 
@@ -181,6 +180,18 @@ def test_strength_is_the_share_in_the_middle():
     for strength in (0.3, 0.7, 1.0):
         weights = SelfBlend(strengths=(strength,), shapes=("face",), tremble=0)(clip, 2).weights
         assert weights.max() == pytest.approx(strength, abs=0.02)
+
+
+def test_not_every_fake_is_softer_inside():
+    """Moving the source resamples it: if that always blurred it, sharpness would tell fakes by how they are made."""
+    clip = make_still_clip(1)
+    softer = []
+    for seed in SEEDS:
+        made = SelfBlend(colour=0, light=0, sharpness=False, strengths=(1.0,), shapes=("face",), tremble=0)(clip, seed)
+        inside = made.weights[0] > 0.95
+        detail = [np.abs(cv2.Laplacian(one, cv2.CV_32F))[inside].mean() for one in (made.clip[0], clip[0])]
+        softer.append(detail[0] < 0.75 * detail[1])
+    assert 0.2 < np.mean(softer) < 0.9
 
 
 def test_light_changes_slowly_and_only_if_wanted():
