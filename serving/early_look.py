@@ -76,5 +76,5 @@ def look(path: str, limits: Limits) -> None:
         told_sec = float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / 1e6
         if told_sec > limits.max_duration_sec + _SLACK_SEC:
             raise TooLongError(
-                f"The video is {told_sec:.0f} s long; at most {limits.max_duration_sec:.0f} s are allowed."
+                f"The video is at least {told_sec:.0f} s long; at most {limits.max_duration_sec:.0f} s are allowed."
             )

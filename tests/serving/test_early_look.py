@@ -56,7 +56,7 @@ def part(path, share, folder):
 @pytest.mark.parametrize("name", ["first.mp4", "a.webm", "a.mkv"])
 def test_a_header_that_comes_first_tells_size_and_length(made, tmp_path, name):
     head = part(made / name, 0.2, tmp_path)
-    with pytest.raises(TooLongError, match="is 4 s long; at most 2 s are allowed"):
+    with pytest.raises(TooLongError, match="is at least 4 s long; at most 2 s are allowed"):
         early_look.look(head, SHORT)
     with pytest.raises(TooLargeError, match="160 x 96"):
         early_look.look(head, SMALL)
@@ -105,7 +105,7 @@ def send(gateway, data, *, method="Analyze"):
 @pytest.mark.slow
 def test_the_caller_is_told_while_it_still_sends(made, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(early_look, "FIRST_BYTES", 1000)
-    too_long = (grpc.StatusCode.INVALID_ARGUMENT, "The video is 4 s long; at most 2 s are allowed.")
+    too_long = (grpc.StatusCode.INVALID_ARGUMENT, "The video is at least 4 s long; at most 2 s are allowed.")
     gateway = GatewayThread(StubPredictor(), pool, tmp_path, limits=SHORT)
     try:
         for name, method in [("first.mp4", "Analyze"), ("first.mp4", "SubmitJob"), ("a.webm", "Analyze")]:
