@@ -241,10 +241,11 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
     ) -> detection_pb2.Received:
         await _go_on(context)
         look = self._analysis.early_look(upload)
-        received = await receive(upload, requests, limit_sec=self._limits.upload_sec, on_growth=look.note)
-        record.num_bytes = upload.num_bytes
-        record.upload_sec = time.monotonic() - record.begin
-        return received
+        try:
+            return await receive(upload, requests, limit_sec=self._limits.upload_sec, on_growth=look.note)
+        finally:
+            record.num_bytes = upload.num_bytes
+            record.upload_sec = time.monotonic() - record.begin
 
     async def _judge_job(self, upload: Upload, tell: Tell) -> Verdict:
         record = CallRecord("Job", self._monitoring.count, request_id=upload.request_id)
