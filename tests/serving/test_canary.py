@@ -22,6 +22,8 @@ EXPECTED = [2 if models.place(one) < SHARE else 1 for one in IDS]
 @pytest.fixture(scope="module")
 def served(model_server, tmp_path_factory):
     """An embedded server in this process, whose versions 1 and 2 are one servable under two labels."""
+    if model_server.kind != "embedded":
+        pytest.skip("what fails here is done to the embedded server from within")
     base_path = tmp_path_factory.mktemp("labelled") / "detector"
     for number in (1, 2):
         shutil.copytree(model_server.base_path / "1", base_path / str(number))
