@@ -24,7 +24,7 @@ ClipArray = NDArray[np.uint8]
 Random = np.random.Generator
 
 # Below this mean difference inside the seam a fake shows nothing to learn from.
-_LEAST_TRACE = 1.2
+_LEAST_TRACE = 2.0
 _MAX_TRIES = 4
 # As a share of the region's shorter side, in the face's own axes: half a face is 1 wide and a quarter of the crop.
 _WIDEST_SEAM = 0.045
@@ -50,8 +50,8 @@ class SelfBlend:
     Attributes:
         shapes: regions to blend, see face_regions.OUTLINES; one is drawn per clip.
         strengths: shares of the source in the middle of the region; one is drawn per clip.
-        colour: how far colours are driven apart; 1 is about 20 grey levels at most. Half of all fakes get less than a
-            quarter of it, for swaps are matched in colour.
+        colour: how far colours are driven apart at most; 1 is about 20 grey levels. Each fake gets a share of it from
+            nothing to all, for many swaps are matched in colour.
         light: how far a light differs that changes slowly over the face; 1 is about a quarter of the brightness. Half
             of all fakes keep theirs.
         sharpness: whether sharpness, resolution, noise or compression of the two copies may differ.
@@ -131,7 +131,7 @@ class SelfBlend:
 
     def _change(self, clip: ClipArray, random: Random) -> ClipArray:
         """Returns the copy whose colours, light, sharpness or history differ."""
-        changed = _recolour(clip, random, self.colour * random.random() ** 2)
+        changed = _recolour(clip, random, self.colour * random.random())
         changed = _relit(changed, random, self.light * max(0.0, 2 * random.random() - 1))
         kind = _SHARPNESS[random.integers(len(_SHARPNESS))]
         amount = random.random()

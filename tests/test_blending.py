@@ -78,9 +78,8 @@ def test_source_and_target_meet_at_the_seam():
         assert np.ptp(inside, axis=0).max() <= 1
         assert np.ptp(outside, axis=0).max() <= 1
         gaps.append(np.abs(inside.mean(axis=0) - outside.mean(axis=0)).max())
-    # Matched in colour as often as not.
-    assert 1 < np.median(gaps) < 6
-    assert max(gaps) > 12
+    assert 2 < np.median(gaps) < 10
+    assert max(gaps) > 10
 
 
 @pytest.mark.parametrize("shape", ["face", "oval"])
@@ -141,7 +140,7 @@ def test_a_fake_without_a_trace_is_drawn_anew(monkeypatch):
         monkeypatch.setattr(blending, "_MAX_TRIES", num_tries)
         made = [SelfBlend(tremble=0, **alike)(grey, seed) for seed in range(60)]
         pairs = [(one.clip[one.weights > 0.99], one.clip[one.weights < 0.001]) for one in made]
-        return np.mean([np.abs(inside.mean(axis=0) - outside.mean(axis=0)).mean() < 1 for inside, outside in pairs])
+        return np.mean([np.abs(inside.mean(axis=0) - outside.mean(axis=0)).mean() < 1.5 for inside, outside in pairs])
 
     assert share_of_faint(4) < 0.6 * share_of_faint(1)
 
