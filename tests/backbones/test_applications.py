@@ -15,14 +15,12 @@ from deepfake_tf.backbones import _applications
 from deepfake_tf.errors import AssetError, ConfigError
 
 SIZE = 96
-# The library's network, and its preprocessing where it is not inside the network.
+# The library's network, and its preprocessing where it is not inside the network; one size of each.
 NETWORKS = {
     "convnext_tiny": (applications.ConvNeXtTiny, None),
     "efficientnet_b0": (applications.EfficientNetB0, None),
-    "efficientnet_b4": (applications.EfficientNetB4, None),
     "efficientnet_v2_s": (applications.EfficientNetV2S, None),
     "mobilenet_v3_large": (applications.MobileNetV3Large, None),
-    "mobilenet_v3_small": (applications.MobileNetV3Small, None),
     "resnet50": (applications.ResNet50, applications.resnet.preprocess_input),
     "xception": (applications.Xception, applications.xception.preprocess_input),
 }

@@ -19,7 +19,7 @@ from tests.clips_of_squares import both_classes, write_data
 # Nothing is drawn, and no statistics are taken, that would differ between a batch and its parts.
 SETTINGS = TrainSettings(
     backbone_settings={"channels": [4, 8], "dropout": 0.0, "trainable": "none"},
-    head_settings={"units": 4, "dropout": 0.0},
+    head="mean",
     dropout=0.0,
     optimizer="sgd",
     learning_rate=0.05,

@@ -2,8 +2,6 @@
 
 import shutil
 import socket
-import subprocess
-import sys
 import time
 
 import grpc
@@ -20,8 +18,8 @@ from tensorflow_serving.apis import (
 
 from deepfake_tf import versions
 from deepfake_tf.errors import PredictorUnavailableError
+from serving.model_server import main
 from tests import servables
-from tests.serving.processes import ROOT
 
 pytestmark = pytest.mark.slow
 CODES = grpc.StatusCode
@@ -240,29 +238,24 @@ def test_newest_version_is_picked_up_and_broken_ones_are_not(start_model_server,
     predictor.close()
 
 
-def run_server(*flags):
-    command = [sys.executable, "-m", "serving.model_server", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-
-
-def test_wrong_use_is_one_line_and_exit_code_2(tmp_path, model_server):
+def test_wrong_use_is_one_line_and_exit_code_2(tmp_path, model_server, capsys):
     if model_server.kind != "embedded":
         pytest.skip("the embedded server's own words")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         taken = str(listener.getsockname()[1])
-        done = run_server("--model-base-path", str(model_server.base_path), "--port", taken)
-    lines = done.stderr.splitlines()
-    assert (done.returncode, done.stdout) == (2, "")
-    assert lines == [f"error: Cannot listen on 127.0.0.1:{taken}: Address already in use. Choose another with --port."]
+        assert main(["--model-base-path", str(model_server.base_path), "--port", taken]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error == f"error: Cannot listen on 127.0.0.1:{taken}: Address already in use. Choose another with --port.\n"
     for folder in (tmp_path / "absent", tmp_path):
-        done = run_server("--model-base-path", str(folder), "--port", "0")
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"error: No servable in {folder}:")
-        assert len(done.stderr.splitlines()) == 1
+        assert main(["--model-base-path", str(folder), "--port", "0"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: No servable in {folder}:")
+        assert len(error.splitlines()) == 1
     (tmp_path / "1").mkdir()
-    done = run_server("--model-base-path", str(tmp_path), "--port", "0")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "holds no SavedModel that can be loaded" in done.stderr.splitlines()[-1]
+    assert main(["--model-base-path", str(tmp_path), "--port", "0"]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert "holds no SavedModel that can be loaded" in error.splitlines()[-1]
