@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_TRIALS = 10
+_EXPLAINS_NOTHING = 0.05
 _NUM_PARTS, _NUM_TIMES, _NUM_SHUFFLES, _NUM_TREES = 5, 2, 4, 40
 
 
@@ -24,7 +25,7 @@ class Importance:
         names: of the settings that differ between trials, the most important first.
         shares: float64 [N], growth of the squared error of the guessed ranks, as a share of their variance.
         spreads: float64 [N], standard deviation of that over the parts that were held out.
-        explained: share of the variance of held-out ranks that the forest guesses right; 0 or less is nothing.
+        explained: share of the variance of held-out ranks that the forest guesses right; 0.05 or less is nothing.
         num_trials: that it learned from.
     """
 
@@ -37,9 +38,9 @@ class Importance:
     @property
     def note(self) -> str:
         """What a reader should think of it."""
-        if self.explained <= 0:
+        if self.explained < _EXPLAINS_NOTHING:
             return (
-                f"From their settings alone the ranks of held-out trials cannot be guessed at all: {self.num_trials} "
+                f"From their settings alone the ranks of held-out trials cannot be guessed: {self.num_trials} "
                 "trials do not show which setting matters. Do not read anything into the bars."
             )
         strength = "a small part" if self.explained < 0.3 else "a good part" if self.explained < 0.7 else "most"
@@ -104,16 +105,16 @@ def _errors(features: NDArray, ranks: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str, is_log: bool) -> NDArray[np.float64]:
+    """Numbers of a setting; where it is not used its most usual ones, so that it does not tell which plugin is."""
     values = [row.get(name) for row in rows]
     there = [one for one in values if one is not None]
     if any(isinstance(one, str) for one in there):
-        codes = {one: number for number, one in enumerate(sorted(map(str, there)))}
-        return np.array([-1 if one is None else codes[str(one)] for one in values], np.float64)
-    # Where a setting is not used, one that is not there in use: below all others.
+        kinds, counts = np.unique([str(one) for one in there], return_counts=True)
+        usual = kinds[np.argmax(counts)]
+        return np.searchsorted(kinds, [usual if one is None else str(one) for one in values]).astype(np.float64)
     numbers = np.array([np.nan if one is None else float(one) for one in values])
     numbers = np.log(numbers) if is_log else numbers
-    low, high = np.nanmin(numbers), np.nanmax(numbers)
-    return np.where(np.isnan(numbers), low - max(high - low, 1.0), numbers)
+    return np.where(np.isnan(numbers), np.nanmedian(numbers), numbers)
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

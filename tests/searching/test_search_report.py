@@ -48,6 +48,13 @@ def test_what_the_score_follows_from_is_important_and_nothing_else():
     assert "most of the differences" in found.note
 
 
+def test_what_only_one_plugin_uses_does_not_stand_for_the_choice_of_it():
+    rows = [row | {"val_loss": row["learning_rate"] + (row["head"] == "lstm")} for row in trials(24)]
+    found = measure(rows)
+    assert found.names[0] == "head"
+    assert found.shares[found.names.index("lstm.units")] < 0.1
+
+
 def test_where_the_score_follows_from_nothing_the_page_says_so():
     found = measure(trials(30, depends=False))
     assert found.explained <= 0
