@@ -98,9 +98,12 @@ def _live(
             last = at
             epoch = f"trial {at.trial}, epoch {at.training.epoch}/{at.training.num_epochs}"
             bar.update(running, description=epoch, completed=at.training.step, total=at.training.num_steps)
-        elif last and last.training and at.num_finished > told[0]:
-            reached = f"{monitor} {last.training.best[monitor]:.3f}" if last.training.best else ""
-            bar.console.print(f"trial {last.trial}  {'failed' if at.num_failed > told[1] else reached}  {best}")
+        elif at.num_finished > told[0]:
+            # A chief trains nothing itself.
+            run = last.training.best if last and last.training else None
+            ended = f"trial {last.trial}" if last else f"{at.num_finished} trials ended"
+            how = "failed" if at.num_failed > told[1] else f"{monitor} {run[monitor]:.3f}" if run else ""
+            bar.console.print("  ".join(one for one in (ended, how, best) if one))
         if not at.training:
             told = (at.num_finished, at.num_failed)
 
