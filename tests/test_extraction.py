@@ -352,7 +352,8 @@ def rows(folder, kind):
 
 @pytest.mark.slow
 def test_awkward_files_end_as_they_must(real_data):
-    spec = ClipSpec()
+    # Few frames: what is awkward about a file shows in any of them.
+    spec = ClipSpec(num_frames=4, clips_per_video=3)
     with WorkerPool(2, initializer=functools.partial(warm_up, spec)) as pool:
         paths = rows(real_data, "awkward")
         futures = [submit_extraction(pool, path, spec, limits=Limits(time_limit_sec=120)) for path in paths]
@@ -375,9 +376,9 @@ def test_labelled_videos_have_a_face_in_every_sampled_frame(real_data):
     spec = ClipSpec(placement="spread")
     missed = {}
     with WorkerPool(2, initializer=functools.partial(warm_up, spec)) as pool:
-        # Every third, and those known to hide a face; tests/benchmarks/coverage.py looks at all.
+        # Every fifth, and those known to hide a face; tests/benchmarks/coverage.py looks at all.
         paths = rows(real_data, "videos")
-        paths = [path for number, path in enumerate(paths) if number % 3 == 0 or "Dean_Wiesel_0" in path.name]
+        paths = [path for number, path in enumerate(paths) if number % 5 == 0 or "Dean_Wiesel_0" in path.name]
         for path, future in [(path, submit_extraction(pool, path, spec)) for path in paths]:
             result = future.result()
             assert result.outcome == Outcome.OK, path.name

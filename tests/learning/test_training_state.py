@@ -17,7 +17,8 @@ from tests.clips_of_squares import both_classes, write_data
 # Everything that has a state: moments, average, schedule, a backbone that waits, dropout, what is drawn and gathered.
 SETTINGS = TrainSettings(
     backbone_settings={"channels": [4, 8], "dropout": 0.2},
-    head_settings={"units": 4, "dropout": 0.2},
+    head="mean",
+    dropout=0.2,
     optimizer="adamw",
     learning_rate=0.01,
     warmup_epochs=1,
