@@ -6,6 +6,7 @@ python -m serving.server --predictor localhost:8500
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -116,6 +117,9 @@ async def _run(
 
             await beside.enter_async_context(served(arguments, server))
         beside.enter_context(_metrics_served(arguments, monitoring))
+        # What is there by now stays. Without it, garbage is looked for quickly, and before much has gathered.
+        gc.collect()
+        gc.freeze()
         await server.start()
         watch = asyncio.create_task(models.watch(health, detector.predictor, canary, monitoring))
         at = f"{arguments.host}:{port}, model {arguments.model_name} at {arguments.predictor}"
