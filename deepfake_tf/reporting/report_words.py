@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepfake_tf.degrading.degradations import CLEAN
+from deepfake_tf.reporting.breakdown import PAIR
+from deepfake_tf.reporting.matched_pairs import ALONE, MATCHED
 
 MEANINGS = {
     "accuracy": "share of right answers",
@@ -87,6 +89,7 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
     """Returns what is not to be concluded, the first being what these numbers warn of most."""
     videos = results["videos"]
     found = [
+        _on_pairs(results.get("by", {}).get(PAIR, [])),
         _on_width(videos),
         _on_few_groups(videos),
         _on_rare_fakes(videos),
@@ -100,6 +103,19 @@ def cautions(results: Mapping[str, Any]) -> list[str]:
         "such figures on material that they have not seen."
     )
     return [one for one in found if one]
+
+
+def _on_pairs(slices: Sequence[Mapping[str, Any]]) -> str:
+    aucs = {one["value"]: one["metrics"]["roc_auc"] for one in slices}
+    matched, alone = aucs.get(MATCHED), aucs.get(ALONE)
+    if matched is None or alone is None or matched >= alone:
+        return ""
+    low, high = interval(next(one for one in slices if one["value"] == MATCHED), "roc_auc")
+    span = "" if low is None else f" (95 % interval {low:.2f} to {high:.2f})"
+    return (
+        f"That it sees forgery alone: on matched pairs, a fake beside its own real, the AUC is {matched:.2f}"
+        f"{span}, on the other videos {alone:.2f}. Those may be told apart by scene, light or codec."
+    )
 
 
 def _on_width(videos: Mapping[str, Any]) -> str:
@@ -225,6 +241,8 @@ def on_slices(slices: Sequence[Mapping[str, Any]], column: str) -> str:
     against = (
         "Fakes of each are held against all reals. " if any(one["against"] == "all reals" for one in known) else ""
     )
+    if column == PAIR:
+        against = "In a matched pair a fake stands beside its own real: scene and codec do not tell them apart. "
     if len(known) < 2:
         return f"{against}There are too few values of {column} to compare."
     # A value with too few videos for an interval may lie anywhere.

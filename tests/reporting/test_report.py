@@ -200,6 +200,22 @@ def test_robustness_says_what_hurts_and_what_gets_lost(full):
     assert "In up to 4 videos no face is found any more" in text
 
 
+def test_matched_pairs_that_are_told_apart_worse_are_warned_of_first():
+    results = results_of(rows_of())
+    results["by"] = {
+        "pair": [
+            {"value": name, "against": "own", "metrics": {"roc_auc": auc}, "intervals": {"roc_auc": [0.3, 0.96]}}
+            for name, auc in (("alone", 0.92), ("matched", 0.58))
+        ]
+    }
+    first = report_words.cautions(results)[0]
+    assert "on matched pairs" in first
+    assert "0.58 (95 % interval 0.30 to 0.96), on the other videos 0.92" in first
+    assert "In a matched pair" in report_words.on_slices(results["by"]["pair"], "pair")
+    results["by"]["pair"][1]["metrics"]["roc_auc"] = 0.95
+    assert "matched" not in " ".join(report_words.cautions(results))
+
+
 def test_methods_are_compared_by_their_intervals():
     slices = [
         {"value": name, "against": "all reals", "metrics": {"roc_auc": auc}, "intervals": {"roc_auc": interval}}
