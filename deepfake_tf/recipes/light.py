@@ -1,7 +1,6 @@
-"""As `robust`, but by degrees: what a video site leaves of a face that is shrunk to a crop afterwards.
+"""As `robust`, but by less: for networks that learn from nothing, in little time.
 
-Faces of most data sets are twice as large as a crop: what compression does to them is halved with them. Under `robust`
-half of all traces are gone, and a network that learns from nothing has too little to begin with.
+Faces of most data sets are larger than a crop: what compression did to them is smaller once they are shrunk to it.
 """
 
 from deepfake_tf.augment import ClipOp, blur, colour, downscale, flip, h264, jpeg, one_of, sensor_noise, turn
