@@ -23,6 +23,7 @@ _ABOVE_ZERO = (
         "max_duration_sec",
         "max_pixels",
         "max_faces",
+        "memory_limit_bytes",
     ),
     *("time_limit_sec", "upload_sec", "live_sec", "deadline_sec"),
 )
@@ -74,6 +75,9 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--max-pixels", type=int, default=limits.max_pixels, help="of a frame")
     group.add_argument("--max-faces", type=int, default=limits.max_faces, help="followed through a video")
     group.add_argument("--time-limit-sec", type=float, default=300.0, help="for turning one video into clips")
+    group.add_argument(
+        "--memory-limit-bytes", type=int, default=limits.memory_limit_bytes, help="that one video may take in a worker"
+    )
     group.add_argument("--upload-sec", type=float, default=300.0, help="for an upload")
     group.add_argument("--live-sec", type=float, default=3600.0, help="for a live stream")
     group.add_argument("--deadline-sec", type=float, default=900.0, help="for a whole call, upload included")
@@ -108,6 +112,7 @@ def video_limits(arguments: argparse.Namespace) -> Limits:
         max_pixels=arguments.max_pixels,
         max_faces=arguments.max_faces,
         time_limit_sec=arguments.time_limit_sec,
+        memory_limit_bytes=arguments.memory_limit_bytes,
     )
 
 
