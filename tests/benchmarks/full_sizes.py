@@ -17,6 +17,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from deepfake_tf import export, plugins
 from deepfake_tf.learning.settings import ModelSettings
@@ -72,17 +73,23 @@ def check(name: str, only_forward: bool) -> str:
 
 
 def _check_step(model: keras.Model, clips: dict[str, np.ndarray]) -> str:
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(1e-5), loss=loss, jit_compile=False)
+    """A step down the gradient, so short that a smooth loss falls by 2 %, whatever the network's size."""
     state = [(one, keras.ops.copy(one)) for one in model.non_trainable_variables]
-    losses = []
-    for _ in range(3):
+
+    def loss() -> tf.Tensor:
         # The same dropout again, so that it is the same loss.
         for variable, value in state:
             variable.assign(value)
-        losses.append(float(model.train_on_batch(clips, np.array([0.0, 1.0]))))
-        model.reset_metrics()
-    return "" if min(losses[1:]) < losses[0] else f"losses {losses}"
+        return keras.losses.binary_crossentropy([0.0, 1.0], model(clips, training=True), from_logits=True)
+
+    with tf.GradientTape() as tape:
+        before = loss()
+    gradients = tape.gradient(before, model.trainable_variables)
+    rate = 0.02 * before / sum(tf.reduce_sum(gradient**2) for gradient in gradients)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        variable.assign_sub(rate * gradient)
+    after = loss()
+    return "" if after < before else f"loss {float(before):.4g}, then {float(after):.4g}"
 
 
 def _check_files(model: keras.Model, settings: ModelSettings, clips: dict[str, np.ndarray]) -> str:
