@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from deepfake_tf import zoo
 from deepfake_tf.backbones import coatnet0, coatnet2
 from deepfake_tf.errors import AssetError, ConfigError
 from tests.backbones.formula import formula_state
@@ -30,6 +31,7 @@ EXPECTED = {
     ),
 }
 NUM_PARAMETERS = {"coatnet0": (17_789_624, 13_312), "coatnet2": (55_767_564, 34_048)}
+GIGA_MACS = {"coatnet0": 3.395, "coatnet2": 13.053}
 # The same networks with one logit, and what the articles' counting tool makes of the first: it misses the bias tables.
 ARTICLE_COUNT, BIAS_TABLES = 17_757_760, 5 * 729 * 8 + 2 * 169 * 8
 
@@ -120,6 +122,12 @@ def test_has_as_many_parameters_as_the_original(built):
     trainable, fixed = NUM_PARAMETERS[name]
     assert sum(math.prod(variable.shape) for variable in model.trainable_variables) == trainable
     assert model.count_params() == trainable + fixed
+
+
+def test_is_as_much_work_as_the_original(built):
+    name, model, _, _ = built
+    # As PyTorch's counters have it, classes included.
+    assert zoo.count_macs(model) / 1e9 == pytest.approx(GIGA_MACS[name], abs=5e-4)
 
 
 def test_the_articles_number_is_the_one_without_bias_tables():

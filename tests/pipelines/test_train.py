@@ -52,14 +52,6 @@ def test_train_says_what_it_will_do_and_what_came_of_it(data, run_dir, capsys):
     assert list((run_dir / "tensorboard").iterdir())
 
 
-def test_train_leaves_a_line_for_each_epoch(data, tmp_path, capsys):
-    assert train.main([str(data), "--out", str(tmp_path / "run"), *TINY]) == command.DONE
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch   ")]
-    assert [line.split()[1] for line in lines] == ["1", "2"]
-    assert "val_auc" in lines[0]
-    assert lines[0].endswith("best")
-
-
 def test_how_batches_are_loaded_is_no_setting_of_the_run(data, run_dir, tmp_path, capsys):
     loading = ["--threads", "1", "--cache", str(tmp_path / "cache")]
     assert train.main([str(data), "--out", str(tmp_path / "run"), *TINY, *loading]) == command.DONE
@@ -75,6 +67,11 @@ def test_settings_of_a_run_repeat_it(data, run_dir, tmp_path, capsys):
     first, second = (json.loads((path / "run.json").read_text()) for path in (run_dir, tmp_path / "again"))
     assert first["settings"] == second["settings"]
     assert first["result"]["metrics"] == second["result"]["metrics"]
+    # A line is left of each epoch.
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch   ")]
+    assert [line.split()[1] for line in lines] == ["1", "2"]
+    assert "val_auc" in lines[0]
+    assert lines[0].endswith("best")
 
 
 def test_evaluate_prints_scores_and_the_path_of_the_report(data, run_dir, capsys):
