@@ -119,3 +119,10 @@ def test_without_a_network_it_says_what_to_put_where(tmp_path, monkeypatch):
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(AssetError, match=r"'none', 'imagenet', or a file that ends in \.keras.* Received: 'mine\.h5'"):
         plugins.load("backbones", "resnet50").build(SIZE, weights="mine.h5")
+
+
+def test_statistics_of_a_network_from_nothing_settle_within_a_hundred_steps():
+    model = plugins.load("backbones", "mobilenet_v3_small").build(32, num_blocks=1)
+    momenta = [one.momentum for one in model.layers if isinstance(one, keras.layers.BatchNormalization)]
+    assert momenta
+    assert max(momenta) ** 100 < 1e-4
