@@ -232,7 +232,7 @@ def _decode(clips: tf.Tensor, size: int) -> tf.Tensor:
 def _write_warmup(spec: ServableSpec, path: Path) -> None:
     """Writes one request for each way the predictor and a curious user ask: the first of each is slow otherwise.
 
-    The sizes are those of a video with one clip, of one face of a video, and of the largest request that is made.
+    A video's last request has the clips that are left, so that there are requests of every size.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
@@ -246,7 +246,7 @@ def _write_warmup(spec: ServableSpec, path: Path) -> None:
         return bytes(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for batch in sorted({1, min(spec.clip_spec.clips_per_video, MAX_CLIPS_PER_REQUEST), MAX_CLIPS_PER_REQUEST}):
+        for batch in range(1, MAX_CLIPS_PER_REQUEST + 1):
             jpeg, _ = _sample_inputs(batch, spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)
             writer.write(record(schema.SIGNATURE_JPEG, jpeg, schema.OUTPUT_LOGIT))
         jpeg, pixels = _sample_inputs(1, spec.clip_spec.num_frames, spec.clip_spec.crop_size_px)

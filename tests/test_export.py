@@ -197,9 +197,7 @@ def test_warmup_records_are_what_the_predictor_asks(exported):
         asked.append((request.model_spec.signature_name, batch, list(request.output_filter)))
         assert request.model_spec.name == "detector"
     assert asked == [
-        ("serving_default", 1, ["logit"]),
-        ("serving_default", 2, ["logit"]),
-        ("serving_default", 4, ["logit"]),
+        *(("serving_default", batch, ["logit"]) for batch in (1, 2, 3, 4)),
         ("serving_default", 1, []),
         ("pixels", 1, []),
         ("spec", 1, []),
