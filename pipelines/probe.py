@@ -148,7 +148,7 @@ def print_summary(results: dict[str, Any], arguments: argparse.Namespace) -> Non
     table = Table(
         title=f"The best of {len(results['cells'])}, and runs beside them: AUC over videos (95 % over groups)"
     )
-    table.add_column("probe")
+    table.add_column("probe", overflow="fold")
     columns = [(split, part) for split in splits for part in ("all", "pairs") if part == "all" or best[split]["pairs"]]
     for split, part in columns:
         table.add_column(split if part == "all" else f"{split}, matched pairs")
@@ -158,7 +158,7 @@ def print_summary(results: dict[str, Any], arguments: argparse.Namespace) -> Non
     for run in results["runs"]:
         table.add_row(f"run {run['path']} ({run['name']})", *_texts(run, columns))
     # Not narrower where the output is no terminal: the words are what one reads.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
     print(f"Best on val: {name_of(best)} with {json.dumps(best['settings']['classifier_settings'])}")
     print(f"The whole table is {arguments.out / 'table.csv'}, the report {arguments.out / 'probe.html'}")
     print(f"The winner is a run: python -m pipelines.evaluate {arguments.out} {arguments.data[0]} --split test")
