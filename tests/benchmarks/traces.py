@@ -1,9 +1,10 @@
 """What swaps leave behind beside what self-blends do, without any learning: python -m tests.benchmarks.traces CLIPS.
 
 CLIPS is a folder `clips-<spec>` of pipelines.generalise. Each measure of a crop is the mean logarithm of detail in the
-face less that in what surrounds it: it tells softer or sharper, in bands of one octave, in light and in colour. Shown
-is how a fake differs from its own real: the mean over groups of matched pairs with its deviation, how many groups are
-below 0, and beside it the middle 90 % of self-blends, which should hold what swaps do.
+face less that in what surrounds it: it tells softer or sharper, in bands of one octave, in light and in colour. The
+last is the finest detail outside the face alone: there a fake should be its own real. Shown is how a fake differs from
+its own real: the mean over groups of matched pairs with its deviation, how many groups are below 0, and beside it the
+middle 90 % of self-blends, which should hold what swaps do.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from deepfake_tf.blending import SelfBlend
 from deepfake_tf.generalising.material import Material
 
 SIGMAS_PX = (0.6, 1.2, 2.4, 4.8)
-MEASURES = (*(f"{plane} {number}" for number in range(4) for plane in ("light", "colour")), "red", "blue")
+MEASURES = (*(f"{plane} {number}" for number in range(4) for plane in ("light", "colour")), "red", "blue", "outside")
 # Of the face, of its surroundings' inner edge, and of their outer edge, as shares of the outline.
 INSIDE, NEAR, FAR = 0.8, 1.05, 1.3
 
@@ -32,14 +33,17 @@ def measure(crop: NDArray[np.uint8], keypoints_px: NDArray) -> NDArray[np.float6
     """What is in the face less what is around it, one number for each of MEASURES."""
     inside, near, far = (_region(keypoints_px, len(crop), scale) for scale in (INSIDE, NEAR, FAR))
     around = far & ~near
-    found = []
+    found: list[float] = []
     past = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb).astype(np.float32)
     for sigma in SIGMAS_PX:
         smooth = cv2.GaussianBlur(past, (0, 0), sigma)
         light, red, blue = np.abs(past - smooth).transpose(2, 0, 1)
         past = smooth
         found += [_ratio(np.log(0.05 + plane), inside, around) for plane in (light, np.hypot(red, blue))]
-    return np.array([*found, *(_ratio(past[..., number], inside, around) for number in (1, 2))])
+    found += [_ratio(past[..., number], inside, around) for number in (1, 2)]
+    grey = crop @ np.float32([0.299, 0.587, 0.114])
+    finest = np.log(0.05 + np.abs(grey - cv2.GaussianBlur(grey, (0, 0), SIGMAS_PX[0])))
+    return np.array([*found, finest[~near].mean()])
 
 
 def _region(keypoints_px: NDArray, size: int, scale: float) -> NDArray[np.bool_]:
