@@ -50,6 +50,9 @@ def auc_interval(labels: NDArray[np.int64], logits: NDArray[np.float64], groups:
         return [None, None]
     draws = [roc_auc.compute_draws(Draws(labels, logits, weights)) for weights in draw_groups(groups)]
     found = middle(np.concatenate(draws), num_groups_of_a_class(labels, groups))
+    if found.high - found.low < 1e-12:
+        # As measures.py: the same in every draw, which says nothing of other videos.
+        return [None, None]
     return [_or_none(found.low), _or_none(found.high)]
 
 

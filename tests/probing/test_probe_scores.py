@@ -23,4 +23,8 @@ def test_matched_pairs_are_measured_apart(tmp_path):
     assert found["pairs"]["roc_auc"] == pytest.approx(roc_auc_score(labels, means))
     assert found["pairs"]["interval"][0] <= found["pairs"]["roc_auc"] <= found["pairs"]["interval"][1]
     assert found["roc_auc"] > found["pairs"]["roc_auc"]
-    assert measure(list_clips(data, ["val"]), np.arange(16.0))["pairs"] is None
+    val = list_clips(data, ["val"])
+    assert measure(val, np.arange(16.0))["pairs"] is None
+    # The same in every draw is no interval.
+    right = measure(val, 1.0 * val.labels)
+    assert (right["roc_auc"], right["interval"]) == (1.0, [None, None])
