@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # A file of tests is one process's, so that what it prepares is prepared once; each process holds TensorFlow in memory.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile -rs
+# One process more than there are cores: a test that waits for a server leaves its core to another.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -rs
 
 .PHONY: demo test check lint protos lock clean
 
