@@ -22,7 +22,18 @@ def train(data_dir, run_dir, settings, *, on_progress, keep_state):
     with (run_dir / "trained_by.txt").open("a") as file:
         file.write(f"{os.environ['KERASTUNER_TUNER_ID']} {settings.learning_rate!r} {settings.dropout!r}\n")
     time.sleep(TRIAL_SEC)
+    if search_workers.find_place().is_worker:
+        wait_for_another_worker(run_dir.parent)
     return {"result": {"metrics": {settings.monitor: settings.learning_rate + settings.dropout}}}
+
+
+def wait_for_another_worker(trials):
+    """Nobody is to have made all trials before another has begun."""
+    end = time.monotonic() + 120
+    while len({path.read_text().split()[0] for path in trials.glob("*/trained_by.txt")}) < 2:
+        if time.monotonic() > end:
+            raise TimeoutError("No other worker has begun.")
+        time.sleep(0.05)
 
 
 def main() -> None:

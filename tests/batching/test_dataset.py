@@ -260,7 +260,7 @@ def test_self_blended_fakes_are_reals_with_a_seam(clips):
     for real, fake, mask in zip(pixels[::2], pixels[1::2], masks[1::2], strict=True):
         assert real.tobytes() in reals
         difference = np.abs(fake.astype(int) - real).mean(axis=(1, 2, 3))
-        assert (difference[mask] > 0.2).all()
+        assert (difference[mask] > 0.1).all()
         assert (difference < 40).all()
         assert not fake[~mask].any()
     np.testing.assert_array_equal(labels, np.arange(len(labels)) % 2)
