@@ -3,9 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # A file of tests is one process's, so that what it prepares is prepared once; each process holds TensorFlow in memory.
-# One process more than there are cores: a test that waits for a server leaves its core to another.
-PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
-PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -rs
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile -rs
 
 .PHONY: demo test check lint protos lock clean
 

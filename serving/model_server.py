@@ -9,6 +9,7 @@ inside a computation. For deployment use the official server (docker/compose.yam
 
 import argparse
 import logging
+import os
 import re
 import signal
 import sys
@@ -329,4 +330,6 @@ def _stop_on_signals() -> threading.Event:
 
 
 if __name__ == "__main__":
+    # TensorFlow would load Keras, and scikit-learn and matplotlib with it, to serve graphs that need none of them.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     sys.exit(main())
