@@ -84,7 +84,8 @@ def _check_step(model: keras.Model, clips: dict[str, np.ndarray]) -> str:
 
     with tf.GradientTape() as tape:
         before = loss()
-    gradients = tape.gradient(before, model.trainable_variables)
+    # As tensors: an embedding's are slices.
+    gradients = [tf.convert_to_tensor(one) for one in tape.gradient(before, model.trainable_variables)]
     rate = 0.02 * before / sum(tf.reduce_sum(gradient**2) for gradient in gradients)
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         variable.assign_sub(rate * gradient)
