@@ -39,10 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from deepfake_tf.detector import Detector
     from deepfake_tf.workers import WorkerPool
-    from serving import access, json_log
+    from serving import access, json_log, memory
 
     flags.check(arguments)
     json_log.set_up()
+    memory.give_back_freed()
     command.require_free_port(arguments.host, arguments.port)
     credentials = access.server_credentials(arguments.tls_certificate, arguments.tls_key, arguments.tls_client_ca)
     tokens = access.Tokens(arguments.token_file) if arguments.token_file else None
