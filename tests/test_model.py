@@ -6,7 +6,18 @@ import pytest
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model
-from tests.model_contract import batch, build, tiny
+from tests.model_contract import ModelContract, SourceContract, batch, build, network, tiny
+
+__all__ = ["network"]
+
+# Pairs that are trained for real: the folders' own tests have each backbone under the mean, each head on small_cnn.
+PAIRS = [("efficientnet_b0", "lstm"), ("coatnet0", "transformer")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", PAIRS, ids="-".join, indirect=True, scope="module")
+class TestRealPair(ModelContract, SourceContract):
+    pass
 
 
 def logits_in_both_orders(head: str) -> tuple[np.ndarray, np.ndarray]:
