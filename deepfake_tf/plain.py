@@ -105,35 +105,25 @@ class _Writer:
 class _Reader:
     def __init__(self, blobs: memoryview) -> None:
         self._blobs = blobs
-        self._makers: dict[str, Callable[[Any], Any]] = {
-            "tuple": lambda items: tuple(self.value(one) for one in items),
-            "list": lambda items: [self.value(one) for one in items],
-            "dict": lambda pairs: {self.value(key): self.value(one) for key, one in pairs},
-            "bytes": lambda place: self._bytes(*place),
-            "array": lambda parts: self._array(*parts),
-            "exception": lambda parts: self._exception(*parts),
-            "enum": lambda parts: _kinds[parts[0]](parts[1]),
-            "dataclass": lambda parts: _kinds[parts[0]](**{name: self.value(one) for name, one in parts[1].items()}),
-        }
 
     def value(self, tree: Any) -> Any:
         if not isinstance(tree, dict):
             return tree
         ((kind, content),) = tree.items()
-        return self._makers[kind](content)
+        return _MAKERS[kind](self, content)
 
-    def _bytes(self, begin: int, end: int) -> bytes:
+    def take(self, begin: int, end: int) -> bytes:
         if not 0 <= begin <= end <= len(self._blobs):
             raise IndexError(f"{begin} to {end} lie outside the message")
         return bytes(self._blobs[begin:end])
 
-    def _array(self, kind: str, shape: list[int], begin: int, end: int) -> NDArray[Any]:
+    def array(self, kind: str, shape: list[int], begin: int, end: int) -> NDArray[Any]:
         if np.dtype(kind).kind not in _ARRAY_KINDS:
             raise TypeError(f"no array of numbers: {kind}")
         # A copy: arrays over bytes cannot be written to.
-        return np.frombuffer(self._bytes(begin, end), np.dtype(kind)).reshape(shape).copy()
+        return np.frombuffer(self.take(begin, end), np.dtype(kind)).reshape(shape).copy()
 
-    def _exception(self, name: str, args: Any, notes: Any) -> Exception:
+    def exception(self, name: str, args: Any, notes: Any) -> Exception:
         kind = exception_kind(name)
         if kind is None:
             raise TypeError(f"no exception: {name}")
@@ -141,6 +131,20 @@ class _Reader:
         for note in self.value(notes):
             error.add_note(str(note))
         return error
+
+
+# Of the class, not of each reader: a reader that held them would hold itself, and with itself a whole message until
+# Python looks for such circles.
+_MAKERS: dict[str, Callable[[_Reader, Any], Any]] = {
+    "tuple": lambda reader, items: tuple(reader.value(one) for one in items),
+    "list": lambda reader, items: [reader.value(one) for one in items],
+    "dict": lambda reader, pairs: {reader.value(key): reader.value(one) for key, one in pairs},
+    "bytes": lambda reader, place: reader.take(*place),
+    "array": lambda reader, parts: reader.array(*parts),
+    "exception": lambda reader, parts: reader.exception(*parts),
+    "enum": lambda reader, parts: _kinds[parts[0]](parts[1]),
+    "dataclass": lambda reader, parts: _kinds[parts[0]](**{name: reader.value(one) for name, one in parts[1].items()}),
+}
 
 
 def exception_kind(name: str) -> type[Exception] | None:

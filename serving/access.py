@@ -106,8 +106,8 @@ def _refusal(handler: Any) -> Any:
     """A handler of the same kind that reads nothing and refuses."""
 
     async def refuse(_: object, context: grpc.aio.ServicerContext) -> None:
-        message = "This gateway wants a token: metadata `authorization: Bearer TOKEN`."
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+        context.set_code(grpc.StatusCode.UNAUTHENTICATED)
+        context.set_details("This gateway wants a token: metadata `authorization: Bearer TOKEN`.")
 
     kinds = {
         (False, False): grpc.unary_unary_rpc_method_handler,

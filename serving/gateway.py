@@ -206,7 +206,11 @@ class Gateway(detection_pb2_grpc.DetectionServiceServicer):
         except Exception as error:
             ended = status.of(error)
             record.end(ended.code.name, error)
-            await context.abort(ended.code, ended.message, trailing_metadata=ended.metadata)
+            # An abort would raise an error that knows the call that knows the error: with the frames that it has
+            # passed, and what came of the upload, they would stay until Python looks for such circles.
+            context.set_code(ended.code)
+            context.set_details(ended.message)
+            context.set_trailing_metadata(ended.metadata)
         else:
             record.end("OK")
 

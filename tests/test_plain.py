@@ -1,6 +1,7 @@
 """Plain messages: what goes in comes out, and nothing else does."""
 
 import dataclasses
+import gc
 import json
 import pickle
 import struct
@@ -35,6 +36,13 @@ def test_arrays_come_out_as_they_were(kind, shape):
     assert found.shape == shape
     assert np.array_equal(found, value)
     assert found.flags.writeable
+
+
+def test_what_has_been_read_is_let_go_at_once():
+    data = plain.dumps([b"a", ("b", np.zeros(3))])
+    gc.collect()
+    plain.loads(data)
+    assert gc.collect() == 0
 
 
 def test_a_clip_comes_out_as_it_was():
