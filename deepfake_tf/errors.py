@@ -18,6 +18,7 @@
       WorkerError            a worker process did not bring back a result
         WorkerTimeoutError     it was stopped at its time limit
         WorkerCrashError       it died, or was stopped at its memory limit
+      WorkerStartError       no worker process could be had; what it was to do is not to blame
       ServableError          an exported model whose format, signature or values are not what they must be
       TrainingError          training cannot go on, for example because the loss is not finite
       GatewayBusyError       the gateway has as much to do as it takes on; it says when to try again
@@ -117,6 +118,10 @@ class WorkerTimeoutError(WorkerError):
 
 class WorkerCrashError(WorkerError):
     """The worker died, or was stopped at its memory limit."""
+
+
+class WorkerStartError(DeepfakeError):
+    """No worker process could be had, and so nothing was tried."""
 
 
 class ServableError(DeepfakeError):

@@ -127,6 +127,7 @@ def extract_bounded(
     Raises:
         ConfigError: there is no such file.
         AssetError: the face detector's weights are not there.
+        WorkerStartError: no worker could be started, which says nothing of the video.
     """
     try:
         return submit_extraction(pool, path, spec, limits=limits, on_progress=on_progress, original=original).result()

@@ -2,22 +2,20 @@
 
 A worker is a fresh Python process that runs one task after another. It is killed at the task's time limit, cannot
 allocate more than its memory limit, and is replaced when it dies; one that died while it was idle costs no task, and
-one that somebody else killed costs none the first time.
+one that somebody else killed costs none the first time. Where no worker can be started the error says so: it is not
+the task's.
 """
 
 import functools
-import gc
 import os
 import pickle
 import queue
-import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager
@@ -26,7 +24,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from deepfake_tf import plain
-from deepfake_tf.errors import ConfigError, DeepfakeError, WorkerCrashError, WorkerTimeoutError
+from deepfake_tf.errors import ConfigError, WorkerCrashError, WorkerStartError, WorkerTimeoutError
 from deepfake_tf.schema import Limits
 
 Task = Callable[..., Any]
@@ -38,8 +36,6 @@ _ONE_THREAD = {
 }
 _START_LIMIT_SEC = 120.0
 _POLL_SEC = 0.05
-# The worker's own alarm, should the pool be gone: later than the pool's limit.
-_ALARM_GRACE_SEC = 10
 # Of a message that has begun to come when its time is up, and of those that carry no result.
 _MESSAGE_GRACE_SEC = 1.0
 _MAX_SHORT_BYTES = 2**20
@@ -103,8 +99,8 @@ class WorkerPool:
             limits: of this task; those of the pool if None.
 
         Returns:
-            The future result. It raises WorkerTimeoutError, WorkerCrashError, or what the function raised. Its `cancel`
-            also stops a task that is being worked on, by killing its worker.
+            The future result. It raises WorkerTimeoutError, WorkerCrashError, WorkerStartError, or what the function
+            raised. Its `cancel` also stops a task that is being worked on, by killing its worker.
         """
         with self._lock:
             if self._is_closed:
@@ -171,20 +167,20 @@ class _Seat:
     def _work(self, job: _Job) -> Any:
         try:
             return self._try(job)
-        except _KilledByOthersError:
+        except (_KilledByOthersError, WorkerStartError):
             # Whoever did it, the system or an operator: as far as can be told, it was not the task's doing.
             return self._try(job)
 
     def _try(self, job: _Job) -> Any:
         message = pickle.dumps((job.function, job.args, job.on_progress is not None, job.limits))
+        worker = self._hand_over(message)
         try:
-            worker = self._hand_over(message)
             kind, value = self._watch(worker, job)
         except (EOFError, OSError) as error:
-            dead, how = self._worker, self._dismiss()
-            by_others = how == "signal SIGKILL" and dead is not None and not dead.is_killed
+            how = self._dismiss()
+            by_others = how == "signal SIGKILL" and not worker.is_killed
             crash = _KilledByOthersError if by_others else WorkerCrashError
-            raise crash(f"The worker process died: {how or error}.") from error
+            raise crash(f"The worker process died: {how}.") from error
         except BaseException:
             # It may still be at the task, or about to answer: the next task needs one that is idle.
             self._dismiss()
@@ -202,7 +198,7 @@ class _Seat:
         self._dismiss()
         self._worker = _Worker(self._initializer)
         if not self._worker.took(message):
-            raise EOFError("it ended before it took the task")
+            raise _not_started(f"it took no task, {self._dismiss()}")
         return self._worker
 
     def _watch(self, worker: "_Worker", job: _Job) -> tuple[str, Any]:
@@ -228,29 +224,46 @@ class _Seat:
         return worker.end() if worker else ""
 
 
+def _not_started(why: str) -> WorkerStartError:
+    return WorkerStartError(
+        f"A worker process could not be started: {why}. The machine may be short of memory or have too much to do; "
+        "try again when it has less."
+    )
+
+
 class _Worker:
     """A process and the line to it."""
 
     def __init__(self, initializer: Callable[[], None] | None) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            code = f"import sys; sys.path[:] = {sys.path!r}; from deepfake_tf.workers import run_worker; "
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", f"{code}run_worker({theirs.fileno()})"],
-                pass_fds=(theirs.fileno(),),
-                env=os.environ | _ONE_THREAD,
-                stdin=subprocess.DEVNULL,
-            )
         self.connection = Connection(ours.detach())
         self.is_killed = False
-        self.send(pickle.dumps(initializer))
-        if not self.connection.poll(_START_LIMIT_SEC):
-            self.end()
-            raise WorkerCrashError(f"A worker process did not start within {_START_LIMIT_SEC:g} s.")
-        kind, value = self.receive()
+        with theirs:
+            self._process = self._start(theirs.fileno())
+        try:
+            self.send(pickle.dumps(initializer))
+            if not self.connection.poll(_START_LIMIT_SEC):
+                self.end()
+                raise _not_started(f"it was not ready within {_START_LIMIT_SEC:g} s")
+            kind, value = self.receive()
+        except (EOFError, OSError) as error:
+            raise _not_started(f"it ended at once, {self.end()}") from error
         if kind == "error":
             self.end()
             raise value
+
+    def _start(self, descriptor: int) -> "subprocess.Popen[bytes]":
+        code = f"import sys; sys.path[:] = {sys.path!r}; from deepfake_tf.worker_process import run_worker; "
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-c", f"{code}run_worker({descriptor})"],
+                pass_fds=(descriptor,),
+                env=os.environ | _ONE_THREAD,
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            self.connection.close()
+            raise _not_started(str(error)) from error
 
     def send(self, message: bytes) -> None:
         """Sends it a pickled message."""
@@ -262,7 +275,7 @@ class _Worker:
             with self.killed_after(_START_LIMIT_SEC):
                 self.send(message)
                 return self.receive()[0] == "taken"
-        except (EOFError, OSError):
+        except (EOFError, OSError, WorkerCrashError):
             return False
 
     def receive(self, *, max_bytes: int = _MAX_SHORT_BYTES) -> tuple[str, Any]:
@@ -306,93 +319,3 @@ class _Worker:
     def _kill(self) -> None:
         self.is_killed = True
         self._process.kill()
-
-
-def run_worker(descriptor: int) -> None:
-    """Works in a worker process until the pool hangs up.
-
-    Args:
-        descriptor: of the socket to the pool.
-    """
-    # An interrupt from the keyboard goes to the whole group of processes; it is the pool's to decide.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection = Connection(descriptor)
-    try:
-        initializer = pickle.loads(connection.recv_bytes())
-        connection.send_bytes(_answer(initializer or (lambda: None)))
-        while True:
-            message = connection.recv_bytes()
-            # Told before anything of the task is looked at: from here on its end is the task's doing.
-            connection.send_bytes(plain.dumps(("taken", None)))
-            function, args, wants_progress, limits = pickle.loads(message)
-            options = {"on_progress": _reporter(connection)} if wants_progress else {}
-            with _limited(limits):
-                answer = _answer(lambda: function(*args, **options))  # noqa: B023 - called at once
-            connection.send_bytes(answer)
-            _free_memory()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-
-
-def _free_memory() -> None:
-    """Frees what a task has left in circles of objects: PyAV's frames stand in them, with megabytes of pixels.
-
-    Left to itself Python would look for such circles once in thousands of videos.
-    """
-    gc.collect()
-    if not gc.get_freeze_count():
-        # Libraries and the face detector stay: to look through them after each task would take longer than the task.
-        gc.freeze()
-
-
-def _answer(work: Callable[[], Any]) -> bytes:
-    try:
-        return plain.dumps(("result", work()))
-    except MemoryError:
-        return plain.dumps(("error", WorkerCrashError("The worker reached its memory limit.")))
-    except Exception as error:
-        if not isinstance(error, DeepfakeError):
-            error.add_note("In the worker:\n" + traceback.format_exc())
-        return _answer_of(error)
-
-
-def _answer_of(error: Exception) -> bytes:
-    """An error as a message; one that does not survive the way is told in words."""
-    try:
-        data = plain.dumps(("error", error))
-        plain.loads(data)
-        return data
-    except (TypeError, ValueError):
-        return plain.dumps(("error", WorkerCrashError(f"{type(error).__name__}: {error}")))
-
-
-def _reporter(connection: Connection) -> Progress:
-    return lambda stage, share: connection.send_bytes(plain.dumps(("progress", (stage, float(share)))))
-
-
-@contextmanager
-def _limited(limits: Limits) -> Iterator[None]:
-    """Bounds the address space of this process, and its time in case that nobody watches it any more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    address_space_bytes = _address_space_bytes()
-    if address_space_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (_at_most(address_space_bytes + limits.memory_limit_bytes, hard), hard))
-    signal.setitimer(signal.ITIMER_REAL, limits.time_limit_sec + _ALARM_GRACE_SEC)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _at_most(num_bytes: int, hard: int) -> int:
-    return num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
-
-
-def _address_space_bytes() -> int:
-    """What this process maps by now, 0 where the system does not tell. Loaded libraries alone map gigabytes."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0

@@ -29,6 +29,7 @@ STATUS: dict[type[DeepfakeError], tuple[grpc.StatusCode, str]] = {
     errors.WorkerError: (_Code.INTERNAL, "The gateway failed."),
     errors.WorkerTimeoutError: (_Code.DEADLINE_EXCEEDED, "The video took longer than allowed."),
     errors.WorkerCrashError: (_Code.INTERNAL, "The gateway failed on this video."),
+    errors.WorkerStartError: (_Code.UNAVAILABLE, "The gateway cannot work on videos for now. Try again later."),
     errors.ServableError: (_Code.FAILED_PRECONDITION, "The gateway cannot work with the model that is served."),
     errors.TrainingError: (_Code.INTERNAL, "The gateway failed."),
     errors.GatewayBusyError: (_Code.RESOURCE_EXHAUSTED, ""),

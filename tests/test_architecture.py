@@ -19,7 +19,8 @@ ROWS = [
     plain schema plugins command stages protos atomic crc32c native_output
     """,
     """
-    assets archives manifest balance layouts splits workers faces tracks clips crops following face_regions augment
+    assets archives manifest balance layouts splits worker_process workers faces tracks clips crops
+    following face_regions augment
     recipes blending metrics versions
     timing batch_buffers frame_windows
     timeline squares colour frames deinterlacing video picture_files picture_folder

@@ -3,6 +3,7 @@
 import csv
 import functools
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from deepfake_tf import extraction
-from deepfake_tf.errors import ConfigError, WorkerCrashError
+from deepfake_tf.errors import ConfigError, WorkerCrashError, WorkerStartError
 from deepfake_tf.extraction import extract, extract_bounded, stopped, submit_extraction, warm_up
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec, Limits, Outcome
 from deepfake_tf.workers import WorkerPool
@@ -269,6 +270,14 @@ def test_crash_makes_the_video_unreadable():
     result = stopped(WorkerCrashError("The worker process died: signal SIGSEGV."))
     assert (result.outcome, result.clips) == (Outcome.UNREADABLE, ())
     assert "SIGSEGV" in result.reason
+
+
+def test_a_machine_that_starts_no_worker_says_nothing_of_the_video(video):
+    with (
+        WorkerPool(1, initializer=functools.partial(os._exit, 7)) as none,
+        pytest.raises(WorkerStartError, match="exit code 7"),
+    ):
+        extract_bounded(none, video, SPEC)
 
 
 def test_video_that_needs_too_much_memory_is_unreadable(video, pool, tmp_path):

@@ -16,7 +16,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from deepfake_tf.errors import ConfigError, VideoError, WorkerCrashError, WorkerTimeoutError
+from deepfake_tf import workers
+from deepfake_tf.errors import ConfigError, VideoError, WorkerCrashError, WorkerStartError, WorkerTimeoutError
 from deepfake_tf.schema import Limits
 from deepfake_tf.workers import WorkerPool
 
@@ -316,6 +317,38 @@ class Append:
 def test_initializer_that_fails_fails_the_task():
     with WorkerPool(1, initializer=fail) as pool, pytest.raises(KeyError):
         pool.submit(add, 1, 1).result()
+
+
+class EndAtFirst:
+    """Ends its process in the first few workers."""
+
+    def __init__(self, folder, times):
+        self.folder, self.times = folder, times
+
+    def __call__(self):
+        tries = len(list(self.folder.iterdir()))
+        (self.folder / str(tries)).touch()
+        if tries < self.times:
+            os._exit(7)
+
+
+def test_a_worker_that_cannot_be_started_is_no_fault_of_a_task(tmp_path):
+    with WorkerPool(1, initializer=EndAtFirst(tmp_path, 3)) as pool:
+        with pytest.raises(WorkerStartError, match="exit code 7"):
+            pool.submit(add, 1, 1).result()
+        # The second try of this one succeeds.
+        assert pool.submit(add, 1, 1).result() == 2
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_worker_that_does_not_get_ready_is_no_fault_of_a_task(monkeypatch):
+    monkeypatch.setattr(workers, "_START_LIMIT_SEC", 0.1)
+    with WorkerPool(1, initializer=sleep_long) as pool, pytest.raises(WorkerStartError, match=r"within 0\.1 s"):
+        pool.submit(add, 1, 1).result(30)
+
+
+def sleep_long():
+    time.sleep(60)
 
 
 def test_workers_work_side_by_side():
