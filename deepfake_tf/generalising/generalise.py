@@ -4,6 +4,7 @@
     WORK/clips-<spec>/           see material.py
     WORK/rungs/<ingredient>/     a run without any matched group, and its logits of all videos
     WORK/folds/<k>/              a run of the chosen recipe without fold k, and its logits of that fold
+    WORK/shuffled/               a run of the chosen recipe whose labels were shuffled, and its logits
     WORK/robustness/             of the chosen rung, on the matched pairs
     WORK/final/                  the run that is published, with its calibration
     WORK/results.json            all that was measured; written last
@@ -137,7 +138,7 @@ class _Stage:
             "chosen": name,
             "joining": scores.of_joining(rungs[name]),
             "folds": out_of_fold,
-            "sanity": self._check(name, rungs[name]),
+            "sanity": self._check(name, rungs[name], material, time),
             "robustness": self._degrade(name, material),
         }
         path = self._publish(out_of_fold)
@@ -196,7 +197,8 @@ class _Stage:
                 self._wanted.hours,
                 clips_per_sec=models.measure_speed(material, recipe, self._work),
                 num_clips=len(material.to_learn_from(recipe, ())),
-                num_rungs=len(self._recipes),
+                # One learns from shuffled labels.
+                num_rungs=len(self._recipes) + 1,
                 num_folds=self._wanted.num_folds,
             )
             plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": found.to_json()}
@@ -238,9 +240,12 @@ class _Stage:
         entries = [one for one in self._entries if one.video_id in there]
         return {"rungs": rows, "nested": scores.nested(to_choose, entries, self._wanted.seed)}
 
-    def _check(self, name: str, said: Said) -> dict[str, Any]:
-        with self._screen.stage("Sanity", "labels shuffled, faces blacked out, frame by frame"):
-            return sanity.check(self._work / "rungs" / name, said)
+    def _check(self, name: str, said: Said, material: Material, time: Hours) -> dict[str, Any]:
+        recipe, run_dir = self._recipes[name], self._work / "shuffled"
+        with self._screen.stage("Sanity", "a model of shuffled labels, faces blacked out, frame by frame") as tell:
+            models.learn_nothing(material, recipe, run_dir, epochs=time.of_a_rung, on_progress=_show(tell))
+            mislearned = models.ask(run_dir, recipe, material.matched)
+            return sanity.check(self._work / "rungs" / name, said, mislearned)
 
     def _degrade(self, name: str, material: Material) -> dict[str, Any]:
         wanted = self._wanted.robustness

@@ -44,7 +44,7 @@ def deal(hours: float, *, clips_per_sec: float, num_clips: int, num_rungs: int, 
         hours: for all of it, above 0.
         clips_per_sec: that a training takes in.
         num_clips: of an epoch.
-        num_rungs: trainings that try ingredients.
+        num_rungs: trainings that try ingredients, and those that check.
         num_folds: trainings that are measured; the final one comes on top.
 
     Raises:

@@ -2,6 +2,7 @@
 
     WORK/clips-<spec>/videos/         every labelled video; matched pairs in the split test, the others in train
     WORK/clips-<spec>/photographs/    a clip of one frame each, all real
+    WORK/clips-<spec>/blended/        the same and a self-blend of each, for a check with shuffled labels
 
 A pair is matched if a fake lies beside its own real, in scene and codec its equal, so that only the face tells them
 apart: the real is that of `original_id`, or else of the same group.
@@ -95,6 +96,13 @@ class Material:
         rows = {row for fake, reals in own.items() if len(reals) for row in (fake, *reals.tolist())}
         ids = {self.videos.video_ids[row] for row in rows}
         return self.videos.select([row for row, name in enumerate(self.videos.video_ids) if name in ids])
+
+    def mislabelled(self, seed: int) -> ClipTable:
+        """Returns clips of photographs and of a self-blend of each, kept as files, with labels that were shuffled."""
+        folder = self.folder / "blended"
+        blend_data(self.folder / "photographs", folder, BlendSettings(spec=self.photographs.spec))
+        clips = list_clips(folder, _splits_of(folder))
+        return dataclasses.replace(clips, labels=np.random.default_rng(seed).permutation(clips.labels))
 
     def to_learn_from(self, recipe: Recipe, held_out: Sequence[str]) -> ClipTable:
         """Returns the clips of a training.

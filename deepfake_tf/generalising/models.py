@@ -19,6 +19,7 @@ from deepfake_tf.generalising.ingredients import BACKGROUND, INGREDIENTS, Recipe
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.learning import training
+from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.recipes.background import BLACKED_OUT
 
 _BATCH_SIZE = 32
@@ -46,8 +47,27 @@ def learn(
         held_out: groups that are not learned from.
         on_progress: as of `training.train`.
     """
-    settings = dataclasses.replace(recipe.train, epochs=epochs)
-    clips = material.to_learn_from(recipe, held_out)
+    _train(material, recipe.train, run_dir, epochs, material.to_learn_from(recipe, held_out), on_progress)
+
+
+def learn_nothing(
+    material: Material, recipe: Recipe, run_dir: Path, *, epochs: int, on_progress: training.OnProgress | None = None
+) -> None:
+    """As `learn`, from photographs and self-blends of them whose labels were shuffled before."""
+    # Nothing is blended or paired on the way, which would tell the label.
+    settings = dataclasses.replace(recipe.train, balance="class", blended_share=0.0, mixed_share=0.0)
+    _train(material, settings, run_dir, epochs, material.mislabelled(settings.seed), on_progress)
+
+
+def _train(
+    material: Material,
+    settings: TrainSettings,
+    run_dir: Path,
+    epochs: int,
+    clips: ClipTable,
+    on_progress: training.OnProgress | None,
+) -> None:
+    settings = dataclasses.replace(settings, epochs=epochs)
     # What earlier models built would stay in memory.
     keras.backend.clear_session()
     training.train(

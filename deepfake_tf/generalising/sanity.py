@@ -14,16 +14,18 @@ from deepfake_tf.judging import scoring
 from deepfake_tf.recipes.background import BLACKED_OUT
 
 
-def check(run_dir: Path, said: Said) -> dict[str, Any]:
+def check(run_dir: Path, said: Said, mislearned: Said) -> dict[str, Any]:
     """Returns all checks of a model on matched pairs that it has not learned from.
 
     Args:
         run_dir: its run.
         said: what it says of the clips of the pairs.
+        mislearned: what a model says of them that has learned from shuffled labels.
     """
     videos = said.videos()
     return {
         "shuffled_labels": chance.shuffle_labels(videos.labels, videos.logits).to_json(),
+        "learned_from_shuffled": scores.of_matched(mislearned.videos()),
         "faces_blacked_out": scores.of_matched(models.judge(run_dir, said.clips, (BLACKED_OUT,)).videos()),
         "steadiness": steadiness(said.clips, said.logits),
     }

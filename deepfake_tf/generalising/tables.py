@@ -11,7 +11,8 @@ def summary(results: Results) -> list[str]:
     """Returns the lines that a person wants to read first."""
     folds, sanity = results["folds"], results["sanity"]
     matched, blind = folds["matched"], sanity["faces_blacked_out"]
-    shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
+    shuffled, mislearned, steady = (sanity[key] for key in ("shuffled_labels", "learned_from_shuffled", "steadiness"))
+    hold = shuffled["holds"] and all(_at_chance(one) for one in (mislearned, blind))
     nested = results["ladder"]["nested"]
     return [
         f"Matched pairs, out of fold: video AUC {value(matched)}, {matched['pairs_right']:.0%} of fakes above their "
@@ -21,8 +22,9 @@ def summary(results: Results) -> list[str]:
         *(f"  {line}" for line in _tried(results)),
         f"Chosen on one half of the pairs and measured on the other: {value(nested)} ({', '.join(nested['chosen'])})",
         f"Taken: {results['chosen']}",
-        f"With shuffled labels {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); with faces "
-        f"blacked out {value(blind)}: both {'hold' if _at_chance(blind) and shuffled['holds'] else 'DO NOT HOLD'}",
+        f"With shuffled labels {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); learned from "
+        f"shuffled labels {value(mislearned)}; with faces blacked out {value(blind)}: "
+        f"{'all at chance' if hold else 'NOT ALL AT CHANCE'}",
         f"{steady['agreeing']:.0%} of a video's frames say what the video says; logits deviate by "
         f"{steady['within']:.2f} within a video and by {steady['between']:.2f} between them",
         *(

@@ -81,6 +81,7 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     assert results["folds"]["all"]["num_real"] == 4
     assert results["folds"]["matched"]["num_fake"] == 2
     assert results["ladder"]["nested"]["chosen"] == ["base", "base"]
+    assert results["sanity"]["learned_from_shuffled"]["num_groups"] == 2
     spec = read_spec(SavedModel(tmp_path / "servable" / "1"))
     assert spec.clip_spec == SPEC
     assert spec.calibration.scale == results["folds"]["calibration"]["decision"]["calibration"]["scale"]
@@ -93,6 +94,13 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     assert not said
     with pytest.raises(ConfigError, match="work on other videos"):
         run(material, tmp_path, dataclasses.replace(WANTED, seed=1))
+
+
+def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
+    clips = material.mislabelled(seed=1)
+    is_blend = np.array(["~" in name for name in clips.video_ids])
+    assert is_blend.sum() == clips.labels.sum() == len(clips) / 2 == 4
+    assert 0 < np.sum(clips.labels == is_blend) < len(clips)
 
 
 def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
