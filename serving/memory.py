@@ -1,20 +1,24 @@
 """What a long-lived process has freed goes back to the system, so that its memory says what it holds."""
 
-import contextlib
+import asyncio
 import ctypes
 
-# Of malloc.h: free memory at the heap's end above the one, and blocks above the other, go back at once.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_BYTES = 128 * 1024
+EVERY_SEC = 15.0
 
 
 def give_back_freed() -> None:
-    """Holds glibc's thresholds where they begin; with another C library nothing is done.
+    """Gives back all memory that is free; with a C library that has no malloc_trim nothing is done.
 
-    By itself glibc raises both with the blocks that are freed, up to 32 MiB. Chunks of uploads then lie between what
-    lives on, and what they leave stays with the process (mallopt(3), "Dynamic adjustment of M_MMAP_THRESHOLD").
+    By itself glibc gives back only what is free at a heap's end: what refused uploads leave between what lives on stays
+    with the process (malloc_trim(3)). It takes one or two milliseconds.
     """
-    with contextlib.suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            mallopt(option, _BYTES)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
+
+
+async def keep_giving_back() -> None:
+    """Does so time and again, beside all else, until it is cancelled."""
+    while True:
+        await asyncio.sleep(EVERY_SEC)
+        await asyncio.to_thread(give_back_freed)

@@ -6,7 +6,6 @@ python -m serving.server --predictor localhost:8500
 import argparse
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import sys
@@ -39,11 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from deepfake_tf.detector import Detector
     from deepfake_tf.workers import WorkerPool
-    from serving import access, json_log, memory
+    from serving import access, json_log
 
     flags.check(arguments)
     json_log.set_up()
-    memory.give_back_freed()
     command.require_free_port(arguments.host, arguments.port)
     credentials = access.server_credentials(arguments.tls_certificate, arguments.tls_key, arguments.tls_client_ca)
     tokens = access.Tokens(arguments.token_file) if arguments.token_file else None
@@ -83,7 +81,7 @@ async def _run(
     from grpc_health.v1 import health_pb2, health_pb2_grpc
     from grpc_health.v1.health import aio as health_aio
 
-    from serving import listening, models
+    from serving import listening, memory, models
     from serving.access import TokenGate
     from serving.gateway import Gateway
     from serving.monitoring import Monitoring
@@ -118,16 +116,15 @@ async def _run(
 
             await beside.enter_async_context(served(arguments, server))
         beside.enter_context(_metrics_served(arguments, monitoring))
-        # What is there by now stays. Without it, garbage is looked for quickly, and before much has gathered.
-        gc.collect()
-        gc.freeze()
         await server.start()
         watch = asyncio.create_task(models.watch(health, detector.predictor, canary, monitoring))
+        giving_back = asyncio.create_task(memory.keep_giving_back())
         at = f"{arguments.host}:{port}, model {arguments.model_name} at {arguments.predictor}"
         print(f"gateway on {at}", flush=True)  # noqa: T201
         await _told_to_stop()
         log.info("stopping: running calls have %g s to end", arguments.drain_sec)
         watch.cancel()
+        giving_back.cancel()
         # First nothing new is taken on, then what runs ends, then what is left is cancelled.
         await health.enter_graceful_shutdown()
         end = time.monotonic() + arguments.drain_sec
