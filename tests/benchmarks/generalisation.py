@@ -2,7 +2,8 @@
 
 With a finished WORK its figures are saved as deepfake_tf/generalising/measured/NAME.json first. Then the tables of
 every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
-added.
+added. So are those of measured/curves/ and measured/responses/, which tests.benchmarks.long_training and
+tests.benchmarks.responses fill.
 """
 
 import argparse
@@ -19,8 +20,10 @@ from deepfake_tf.generalising import tables
 FOLDER = Path(tables.__file__).parent
 LOG = FOLDER / "LOG.md"
 MEASURED = FOLDER / "measured"
+CURVES = MEASURED / "curves"
+RESPONSES = MEASURED / "responses"
 KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness")
-_BLOCK = re.compile(r"<!-- measured: (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (measured|curve|responses): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
 def save(work: Path, name: str) -> None:
@@ -33,10 +36,26 @@ def save(work: Path, name: str) -> None:
     atomic.write_whole(MEASURED / f"{name}.json", (json.dumps(kept, indent=1) + "\n").encode())
 
 
-def block(name: str) -> str:
+def block(kind: str, name: str) -> str:
     """The tables of one measurement, with their marks."""
-    results = json.loads((MEASURED / f"{name}.json").read_text())
-    return "\n".join([f"<!-- measured: {name} -->", *lines_of(results), "<!-- end -->", ""])
+    folder, lines = _KINDS[kind]
+    found = json.loads((folder / f"{name}.json").read_text())
+    return "\n".join([f"<!-- {kind}: {name} -->", *lines(found), "<!-- end -->", ""])
+
+
+def lines_of_curve(curve: dict[str, Any]) -> list[str]:
+    num_epochs, num_clips = curve["epochs"][-1]["epoch"], curve["clips_of_an_epoch"]
+    rows = [("epoch", "clips", "learned", "AUC (95 %)", "pairs in order")]
+    for one in curve["epochs"]:
+        numbers = (str(one["epoch"]), f"{one['epoch'] * num_clips:,}", tables.number(one["learned"]))
+        rows.append((*numbers, tables.value(one), f"{one['pairs_right']:.0%}"))
+    flags = f"--ingredient {curve['ingredient']} --epochs {num_epochs}"
+    return [
+        f"`python -m tests.benchmarks.long_training CLIPS RUN {flags}`",
+        "",
+        *tables.markdown(rows),
+        "",
+    ]
 
 
 def lines_of(results: dict[str, Any]) -> list[str]:
@@ -46,6 +65,9 @@ def lines_of(results: dict[str, Any]) -> list[str]:
     flags = (f" --try{tried}" if tried else "") + f" --folds {asked['num_folds']} --seed {asked['seed']}"
     nested, sanity = results["ladder"]["nested"], results["sanity"]
     shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
+    # Not among the checks at first.
+    mislearned = sanity.get("learned_from_shuffled")
+    learned = f"learned from shuffled labels {tables.value(mislearned)}; " if mislearned else ""
     return [
         f"`{command}{flags}`",
         "",
@@ -75,20 +97,39 @@ def lines_of(results: dict[str, Any]) -> list[str]:
         "",
         *tables.markdown(tables.robustness_rows(results)),
         "",
-        f"Sanity: labels shuffled {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); faces "
-        f"blacked out {tables.value(sanity['faces_blacked_out'])}; {steady['agreeing']:.0%} of the frames say what "
-        f"their video says, logits deviate by {steady['within']:.2f} within a video and by {steady['between']:.2f} "
-        "between videos.",
+        f"Sanity: labels shuffled {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); {learned}"
+        f"faces blacked out {tables.value(sanity['faces_blacked_out'])}; {steady['agreeing']:.0%} of the frames say "
+        f"what their video says, logits deviate by {steady['within']:.2f} within a video and by "
+        f"{steady['between']:.2f} between videos.",
         "",
     ]
 
 
+def lines_of_responses(found: dict[str, Any]) -> list[str]:
+    rows = [("change", *next(iter(found["rows"].values())))]
+    rows += [(name, *(f"{one:+.2f}" for one in parts.values())) for name, parts in found["rows"].items()]
+    return [
+        f"`python -m tests.benchmarks.responses CLIPS RUN`: {found['num_crops']} crops of {found['num_videos']} real "
+        "videos; the logit's mean change, in deviations between the crops",
+        "",
+        *tables.markdown(rows),
+        "",
+    ]
+
+
+_KINDS = {
+    "measured": (MEASURED, lines_of),
+    "curve": (CURVES, lines_of_curve),
+    "responses": (RESPONSES, lines_of_responses),
+}
+
+
 def written(text: str) -> str:
     """The log with all tables as the saved figures have them."""
-    names = [path.stem for path in sorted(MEASURED.glob("*.json"))]
-    text = _BLOCK.sub(lambda found: block(found[1]), text)
-    missing = [name for name in names if f"<!-- measured: {name} -->" not in text]
-    return text + "".join(f"\n## {name}\n\n{block(name)}" for name in missing)
+    text = _BLOCK.sub(lambda found: block(found[1], found[2]), text)
+    there = [(kind, path) for kind, (folder, _) in _KINDS.items() for path in sorted(folder.glob("*.json"))]
+    missing = [(kind, path.stem) for kind, path in there if f"<!-- {kind}: {path.stem} -->" not in text]
+    return text + "".join(f"\n## {name}\n\n{block(kind, name)}" for kind, name in missing)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
