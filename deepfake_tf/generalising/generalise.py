@@ -220,13 +220,19 @@ class _Stage:
             run_dir = self._work / "rungs" / name
             with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:
                 held_out = sorted(set(material.matched.groups))
-                models.learn(
-                    material, recipe, run_dir, epochs=time.of_a_rung, held_out=held_out, on_progress=_show(tell)
-                )
+                epochs = self._as_long(time, material.to_learn_from(recipe, held_out))
+                models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out, on_progress=_show(tell))
                 said[name] = models.ask(run_dir, recipe, material.videos).of(material.matched)
                 found = scores.of_matched(said[name].videos())
                 self._screen.say(f"matched pairs: AUC {tables.value(found)}, {found['pairs_right']:.0%} in order")
         return said
+
+    def _as_long(self, time: Hours, clips: ClipTable) -> int:
+        """Returns in how many epochs a training sees as many clips as the rung of the recipe as it stands."""
+        base = self._recipes[BASE]
+        material = self._cut(base)
+        of_base = material.to_learn_from(base, sorted(set(material.matched.groups)))
+        return max(1, round(time.of_a_rung * len(of_base) / len(clips)))
 
     def _describe_ladder(self, rungs: Mapping[str, VideoScores]) -> dict[str, Any]:
         rows = {}
@@ -243,7 +249,8 @@ class _Stage:
     def _check(self, name: str, said: Said, material: Material, time: Hours) -> dict[str, Any]:
         recipe, run_dir = self._recipes[name], self._work / "shuffled"
         with self._screen.stage("Sanity", "a model of shuffled labels, faces blacked out, frame by frame") as tell:
-            models.learn_nothing(material, recipe, run_dir, epochs=time.of_a_rung, on_progress=_show(tell))
+            epochs = self._as_long(time, material.mislabelled(self._wanted.seed))
+            models.learn_nothing(material, recipe, run_dir, epochs=epochs, on_progress=_show(tell))
             mislearned = models.ask(run_dir, recipe, material.matched)
             return sanity.check(self._work / "rungs" / name, said, mislearned)
 

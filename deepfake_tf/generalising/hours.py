@@ -23,7 +23,7 @@ class Hours:
     """Epochs of each training.
 
     Attributes:
-        of_a_rung: of each ingredient that is tried.
+        of_a_rung: of the recipe as it stands, without matched groups; an ingredient is tried on as many clips.
         of_a_model: of each fold's model and of the final one.
         clips_per_sec: the speed that was measured.
     """

@@ -13,6 +13,7 @@ from deepfake_tf.errors import ConfigError
 from deepfake_tf.generalising import generalise as stage
 from deepfake_tf.generalising import models, tables
 from deepfake_tf.generalising.generalise import Wanted, generalise
+from deepfake_tf.generalising.hours import Hours
 from deepfake_tf.generalising.ingredients import TRAIN, Recipe
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.manifest import read_manifest
@@ -94,6 +95,16 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     assert not said
     with pytest.raises(ConfigError, match="work on other videos"):
         run(material, tmp_path, dataclasses.replace(WANTED, seed=1))
+
+
+def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "cut_clips", lambda *arguments: material)
+    screen = Stages(Console(file=io.StringIO()))
+    one = stage._Stage([], tmp_path, tmp_path / "work", tmp_path / "servable", WANTED, screen)
+    time = Hours(of_a_rung=5, of_a_model=1, clips_per_sec=100.0)
+    # The recipe learns from eight clips an epoch: of two photographs and two videos.
+    assert one._as_long(time, material.photographs) == 10
+    assert one._as_long(time, material.videos) == round(5 * 8 / 16)
 
 
 def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
