@@ -50,10 +50,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of one kind."""
+    """Rows of one kind, one for each clip."""
 
     title: str
     rows: tuple[Row, ...]
+
+    @property
+    def heading(self) -> str:
+        """Its title and how many clips it shows."""
+        return f"{self.title}: {len(self.rows)} {'clip' if len(self.rows) == 1 else 'clips'}"
 
 
 @dataclass(frozen=True)
@@ -93,13 +98,18 @@ def draw(source: Path, out: Path, look: Look) -> list[Section]:
         ConfigError: the path holds none of these.
         DataError: it holds no clips.
     """
-    if source.is_file() and source.suffix != ".tfrecord":
+    if is_video(source):
         sections = sections_of_video(source, ClipSpec())
         write_sheet(out, source.name, sections)
         return sections
     sections = _sections(_clips_of(source, look), look)
     write_sheet(out, f"{source.name}, recipe {look.recipe}, seed {look.seed}", sections)
     return sections
+
+
+def is_video(source: Path) -> bool:
+    """Returns whether a path is shown as a video: what extraction sees in it, changed by no recipe."""
+    return source.is_file() and source.suffix != ".tfrecord"
 
 
 def write_sheet(path: Path, title: str, sections: Sequence[Section]) -> None:
@@ -305,7 +315,7 @@ figcaption,.name{color:#666;font-size:12px}.row{margin-bottom:1em;border-top:1px
 
 def _section_html(section: Section) -> str:
     rows = "".join(_row_html(row) for row in section.rows)
-    return f"<h2>{html.escape(section.title)} ({len(section.rows)})</h2>{rows}"
+    return f"<h2>{html.escape(section.heading)}</h2>{rows}"
 
 
 def _row_html(row: Row) -> str:

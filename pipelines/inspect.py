@@ -33,10 +33,13 @@ def work(arguments: argparse.Namespace) -> int:
     look = contact_sheet.Look(
         recipe=arguments.recipe, num_clips=arguments.num_clips, seed=arguments.seed, split=arguments.split
     )
-    print(f"Drawing clips of {arguments.source} with the recipe {look.recipe}:", flush=True)
-    print(recipes.to_text(recipes.load_ops(look.recipe)) or "no augmentation", flush=True)
+    if contact_sheet.is_video(arguments.source):
+        print(f"Looking for faces in {arguments.source}.", flush=True)
+    else:
+        print(f"Drawing clips of {arguments.source} with the recipe {look.recipe}:", flush=True)
+        print(recipes.to_text(recipes.load_ops(look.recipe)) or "no augmentation", flush=True)
     sections = contact_sheet.draw(arguments.source, arguments.out, look)
-    print(", ".join(f"{len(section.rows)} {section.title}" for section in sections))
+    print("\n".join(section.heading for section in sections))
     print(f"The sheet is {arguments.out}")
     return command.DONE
 

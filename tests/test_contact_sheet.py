@@ -27,7 +27,7 @@ def test_a_sheet_holds_its_pictures_and_nothing_else_is_needed(tmp_path):
     np.testing.assert_allclose(film.reshape(20, 3, 20, 3).mean(axis=(0, 2, 3)), [0, 120, 240], atol=4)
     assert single.shape == (20, 20, 3)
     text = (tmp_path / "sheet.html").read_text()
-    assert "a &lt; b (1)" in text
+    assert "a &lt; b: 1 clip<" in text
     assert "one &amp; two" in text
     assert text.count("src=") == text.count("src='data:image/jpeg;base64,") == 2
     assert not re.search("href=|url[(]|<script", text)

@@ -2,6 +2,8 @@ import pytest
 
 from pipelines import inspect
 from tests.clips_of_squares import both_classes, write_data
+from tests.numbered import write_video
+from tests.portraits import scene
 
 
 def test_it_writes_a_sheet_and_says_where(tmp_path, capsys):
@@ -9,10 +11,18 @@ def test_it_writes_a_sheet_and_says_where(tmp_path, capsys):
     sheet = tmp_path / "sheet.html"
     assert inspect.main([str(data), "--recipe", "robust", "--out", str(sheet), "--num-clips", "2"]) == 0
     said = capsys.readouterr().out
-    assert "2 real, 2 fake, 2 self-blended" in said
+    assert said.splitlines()[-4:-1] == ["real: 2 clips", "fake: 2 clips", "self-blended: 2 clips"]
     assert "h264" in said
     assert said.splitlines()[-1] == f"The sheet is {sheet}"
     assert sheet.read_text().startswith("<!doctype html>")
+
+
+def test_a_video_is_looked_at_without_a_recipe(tmp_path, capsys):
+    video = write_video(tmp_path / "a.mp4", num_frames=8, draw=lambda number: scene([(100, 100)]))
+    assert inspect.main([str(video), "--out", str(tmp_path / "sheet.html")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:3] == ["a face in 8 of 8 sampled frames: 1 clip", "track 0: 1 clip"]
+    assert "recipe" not in "".join(said)
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["DATA", "--num-clips", "0"], ["DATA", "--split", "test"]])
