@@ -129,16 +129,6 @@ class ModelContract:
 class SourceContract:
     """What takes seconds for each; tests/benchmarks/full_sizes.py does it for every size."""
 
-    def test_settings_and_weights_rebuild_the_model(self, network, tmp_path):
-        network.model.save(tmp_path / "model.keras")
-        again = build_model(ModelSettings.from_json(json.loads(json.dumps(network.settings.to_json()))))
-        before = [value.copy() for value in again.get_weights()]
-        again.load_weights(tmp_path / "model.keras")
-        assert any((old != new).any() for old, new in zip(before, again.get_weights(), strict=True))
-        inputs = batch(3)
-        given = again(inputs, training=False)
-        np.testing.assert_allclose(given, network.graph(inputs), atol=1e-5)
-
     def test_a_few_steps_lower_the_loss(self, network):
         before = network.model.get_weights()
         losses = train_a_little(network.model)
@@ -155,6 +145,20 @@ class SourceContract:
 
         folder = export.export_model(network.model, spec_of(network.settings), tmp_path / "detector")
         assert (folder / "saved_model.pb").is_file()
+
+
+class RebuildContract:
+    """What takes seconds for each, and is the same code for all backbones of one library."""
+
+    def test_settings_and_weights_rebuild_the_model(self, network, tmp_path):
+        network.model.save(tmp_path / "model.keras")
+        again = build_model(ModelSettings.from_json(json.loads(json.dumps(network.settings.to_json()))))
+        before = [value.copy() for value in again.get_weights()]
+        again.load_weights(tmp_path / "model.keras")
+        assert any((old != new).any() for old, new in zip(before, again.get_weights(), strict=True))
+        inputs = batch(3)
+        given = again(inputs, training=False)
+        np.testing.assert_allclose(given, network.graph(inputs), atol=1e-5)
 
 
 def train_a_little(model: keras.Model) -> list[float]:

@@ -6,7 +6,7 @@ import pytest
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.learning.settings import ModelSettings
 from deepfake_tf.model import build_model
-from tests.model_contract import ModelContract, SourceContract, batch, build, network, tiny
+from tests.model_contract import ModelContract, RebuildContract, SourceContract, batch, build, network, tiny
 
 __all__ = ["network"]
 
@@ -16,7 +16,7 @@ PAIRS = [("efficientnet_b0", "lstm"), ("coatnet0", "transformer")]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", PAIRS, ids="-".join, indirect=True, scope="module")
-class TestRealPair(ModelContract, SourceContract):
+class TestRealPair(ModelContract, SourceContract, RebuildContract):
     pass
 
 

@@ -27,7 +27,8 @@ def learning(model: keras.Model) -> set[str]:
 
 
 def after_a_step(model: keras.Model) -> keras.Model:
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    # Tracing a graph would take longer than the rest of the test.
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse", run_eagerly=True)
     model.fit(PICTURE, np.zeros([2, model.output_shape[-1]]), epochs=1, verbose=0)
     return model
 

@@ -3,40 +3,59 @@
 import inspect
 import json
 import re
-from collections.abc import Iterable
 
 import pytest
 
 from deepfake_tf import plugins
-from tests.model_contract import ModelContract, SourceContract, network
+from tests.model_contract import ModelContract, RebuildContract, SourceContract, network
 
 __all__ = ["network"]
 
 BACKBONES = plugins.names("backbones")
 
 
-# Another size of a network before is the same code of the same paper.
-ONE_OF_EACH_SOURCE = {
-    (plugin.SOURCE, *sorted(plugin.TINY)): name
-    for name, plugin in ((name, plugins.load("backbones", name)) for name in reversed(BACKBONES))
-}.values()
+# Backbones of one library are built, saved and loaded by the same code; those of one paper are the same code.
+LIBRARY, PAPER, SIZE = "library", "paper", "size"
+
+
+def kinds() -> dict[str, str]:
+    """By name, whether a backbone is the first of its library, the first of its paper, or another size."""
+    libraries, papers, found = set(), set(), {}
+    for name in BACKBONES:
+        plugin = plugins.load("backbones", name)
+        library = (plugin.SOURCE.rpartition("; ")[2], *sorted(plugin.TINY))
+        paper = (plugin.SOURCE, *sorted(plugin.TINY))
+        found[name] = LIBRARY if library not in libraries else PAPER if paper not in papers else SIZE
+        libraries.add(library)
+        papers.add(paper)
+    return found
+
+
+KINDS = kinds()
 # Building all others takes seconds for each.
 QUICK = {"small_cnn", "high_pass_cnn"}
 
 
-def with_mean(backbones: Iterable[str]) -> pytest.MarkDecorator:
+def with_mean(kind: str) -> pytest.MarkDecorator:
     cases = [
-        pytest.param((name, "mean"), id=name, marks=[] if name in QUICK else pytest.mark.slow) for name in backbones
+        pytest.param((name, "mean"), id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name in BACKBONES
+        if KINDS[name] == kind
     ]
     return pytest.mark.parametrize("network", cases, indirect=True, scope="module")
 
 
-@with_mean(ONE_OF_EACH_SOURCE)
-class TestBackbone(ModelContract, SourceContract):
+@with_mean(LIBRARY)
+class TestOfItsLibrary(ModelContract, SourceContract, RebuildContract):
     pass
 
 
-@with_mean(name for name in BACKBONES if name not in ONE_OF_EACH_SOURCE)
+@with_mean(PAPER)
+class TestOfItsPaper(ModelContract, SourceContract):
+    pass
+
+
+@with_mean(SIZE)
 class TestAnotherSize(ModelContract):
     pass
 

@@ -11,6 +11,7 @@ from deepfake_tf import plugins
 from tests.model_contract import (
     FRAMES,
     ModelContract,
+    RebuildContract,
     SourceContract,
     batch,
     build,
@@ -30,7 +31,7 @@ on_small_cnn = pytest.mark.parametrize(
 
 
 @on_small_cnn
-class TestEachHead(ModelContract, SourceContract):
+class TestEachHead(ModelContract, SourceContract, RebuildContract):
     pass
 
 
