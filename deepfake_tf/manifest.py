@@ -90,7 +90,7 @@ def parse_label(word: str) -> int | None:
     known: dict[str, int | None] = {"": None, "unlabelled": None, str(REAL): REAL, str(FAKE): FAKE}
     known |= {name: label for label, name in enumerate(LABEL_NAMES)}
     if word not in known:
-        raise DataError(f"A label must be one of {', '.join(known)} or empty. Received: {word!r}")
+        raise DataError(f"A label must be one of {', '.join(filter(None, known))} or empty. Received: {word!r}")
     return known[word]
 
 

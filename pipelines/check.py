@@ -85,15 +85,20 @@ def findings(summary: manifest.Summary) -> list[str]:
     ]
     if summary.num_without_identity:
         lines.append(f"no identity known: {summary.num_without_identity} videos, whose leaks go unchecked")
-    lines.append(f"missing files: {len(summary.missing) or 'none'}")
-    lines += [f"  {entry.path}" for entry in summary.missing[:NUM_SHOWN]]
-    lines.append(f"equal files: {len(summary.duplicates) or 'none'}")
-    for same in summary.duplicates[:NUM_SHOWN]:
-        lines.append("  " + " = ".join(entry.video_id for entry in same))
-    lines.append(f"equal files with different labels: {len(summary.contradictions) or 'none'}")
-    for same in summary.contradictions[:NUM_SHOWN]:
-        lines.append("  " + " = ".join(f"{entry.video_id} ({manifest.label_word(entry)})" for entry in same))
-    return lines
+    lines += listed("missing files", [str(entry.path) for entry in summary.missing])
+    equal = [" = ".join(entry.video_id for entry in same) for same in summary.duplicates]
+    lines += listed("equal files", equal)
+    contradictions = [
+        " = ".join(f"{entry.video_id} ({manifest.label_word(entry)})" for entry in same)
+        for same in summary.contradictions
+    ]
+    return lines + listed("equal files with different labels", contradictions)
+
+
+def listed(what: str, found: Sequence[str]) -> list[str]:
+    """Counts what was found, and names the first few."""
+    more = [f"  and {len(found) - NUM_SHOWN} more"] if len(found) > NUM_SHOWN else []
+    return [f"{what}: {len(found) or 'none'}", *(f"  {one}" for one in found[:NUM_SHOWN]), *more]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

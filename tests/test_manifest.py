@@ -54,7 +54,7 @@ def test_words_for_labels(word, label):
 
 
 def test_unknown_label_is_refused():
-    with pytest.raises(DataError, match="one of .*real, fake.*Received: 'mixed'"):
+    with pytest.raises(DataError, match="one of unlabelled, .*real, fake or empty. Received: 'mixed'"):
         manifest.parse_label("mixed")
 
 

@@ -52,6 +52,11 @@ def test_missing_file_is_named_and_ends_with_1(entries, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "missing files: 1" in told
     assert f"  {tmp_path / 'gone [1].mp4'}" in told
+    entries += [VideoEntry(f"gone{n}", tmp_path / f"{n}.mp4", 0, group="x", split="train") for n in range(6)]
+    assert run(tmp_path, entries) == 1
+    told = capsys.readouterr().out
+    assert "missing files: 7\n" in told
+    assert "  and 2 more\n" in told
 
 
 def test_equal_files_are_told_and_contradictions_end_with_1(entries, tmp_path, capsys):
