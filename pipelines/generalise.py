@@ -30,7 +30,7 @@ def build_parser() -> command.Parser:
         default=(),
         dest="ingredients",
         metavar="INGREDIENT",
-        help=f"ingredients to try one by one, of which the best is taken: {', '.join(INGREDIENTS)}",
+        help=f"ingredients to try one by one; one that is decidedly better is taken: {', '.join(INGREDIENTS)}",
     )
     parser.add_argument("--folds", type=int, default=2, help="of the measurement out of fold")
     parser.add_argument("--backbone", default="", metavar="NAME", help="another network than the recipe's")

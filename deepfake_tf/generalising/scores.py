@@ -6,6 +6,7 @@ All else follows from it and the table of clips.
 """
 
 import csv
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -153,19 +154,24 @@ def _evenly(rows: Sequence[int], number: int) -> list[int]:
 
 
 def choose(rungs: Mapping[str, VideoScores], rows: Logits | None = None) -> str:
-    """Returns the name of the rung with the best AUC, the first of equal ones.
+    """Returns the name of the best of the rungs that are decidedly better than the first, or of the first.
 
     Args:
         rungs: the same videos in each.
         rows: bool [V], which videos to choose on; all if None.
     """
+    some = rungs if rows is None else {name: _some(one, np.flatnonzero(rows)) for name, one in rungs.items()}
+    first = next(iter(some))
+    gains = {name: difference(some[first], one) for name, one in some.items()}
+    better = [name for name, gain in gains.items() if gain["words"] == "better"]
+    return max(better, key=lambda name: gains[name]["difference"], default=first)
 
-    def auc(name: str) -> float:
-        one = rungs[name]
-        chosen = np.ones(len(one.labels), bool) if rows is None else rows
-        return float(roc_auc.compute(one.labels[chosen], one.logits[chosen]))
 
-    return max(rungs, key=auc)
+def _some(videos: VideoScores, rows: NDArray[np.int64]) -> VideoScores:
+    def pick(values: Any) -> Any:
+        return values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
+
+    return VideoScores(**{one.name: pick(getattr(videos, one.name)) for one in dataclasses.fields(videos)})
 
 
 def nested(rungs: Mapping[str, VideoScores], entries: Sequence[VideoEntry], seed: int) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def test_what_is_chosen_on_one_half_is_reported_on_the_other():
         for name, label, group in zip(GOOD.video_ids, LABELS, GROUPS, strict=True)
     ]
     assert scores.choose({"worse": WORSE, "good": GOOD}) == "good"
+    assert scores.choose({"good": GOOD, "worse": WORSE}) == "good"
+    # Better in one group alone: another draw of groups would not say so.
+    luck = videos([*WORSE.logits[:2][::-1], *WORSE.logits[2:]])
+    assert scores.difference(WORSE, luck)["difference"] > 0
+    assert scores.choose({"worse": WORSE, "luck": luck}) == "worse"
     found = scores.nested({"worse": WORSE, "good": GOOD}, entries, seed=0)
     assert found["chosen"] == ["good", "good"]
     assert found["auc"] == pytest.approx(21 / 36)
