@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deepfake_tf.decoding.frames import Frame
 from deepfake_tf.decoding.picture_files import picture_files
@@ -69,14 +70,26 @@ class PictureFolder:
         """
         for index in sorted(set(wanted)):
             self._check()
-            data = np.fromfile(self._paths[index], np.uint8)
-            # OpenCV raises for no bytes at all, and returns nothing for bytes that are no picture.
-            pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+            pixels = _read(self._paths[index])
             if pixels is None:
                 self.num_damaged_packets += 1
                 continue
             height, width = pixels.shape[:2]
             check_size(width, height, self._limits)
             self.info = dataclasses.replace(self.info, width=width, height=height)
-            picture = av.VideoFrame.from_ndarray(pixels.astype(np.uint8, copy=False), "rgb24")
+            picture = av.VideoFrame.from_ndarray(pixels, "rgb24")
             yield Frame(picture, index, self.timeline.timestamp_us(index), Fraction(1))
+
+
+def _read(path: Path) -> NDArray[np.uint8] | None:
+    """A picture, uint8 RGB [H, W, 3], None for what is none."""
+    data = np.fromfile(path, np.uint8)
+    if not data.size:
+        return None
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        # OpenCV returns nothing for bytes that are no picture, and raises for more pixels than it takes on, or than
+        # the memory of a task holds.
+        raise TooLargeError(f"{path.name} has more pixels than can be decoded here.") from error
+    return None if pixels is None else np.asarray(pixels, np.uint8)

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +48,21 @@ def test_limits(folder):
         PictureFolder(folder, limits=Limits(max_bytes=100))
     with pytest.raises(TooLargeError, match="60 x 40"):
         list(PictureFolder(folder, limits=Limits(max_pixels=60)).frames({0}))
+
+
+def chunk(kind, data):
+    """A part of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_picture_that_says_it_is_enormous_costs_one_video(folder):
+    # Of one bit each, they fit into a file of a megabyte; only the header is looked at.
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 1, 0, 0, 0, 0)
+    chunks = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(100))), chunk(b"IEND", b""))
+    (folder / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    found = extract(folder, ClipSpec(num_frames=4, clips_per_video=2))
+    assert (found.outcome, found.clips) == (Outcome.TOO_LARGE, ())
+    assert "3.png has more pixels than can be decoded" in found.reason
 
 
 def test_a_folder_without_pictures(tmp_path):
