@@ -1,16 +1,29 @@
-"""What a long-lived process has freed goes back to the system, so that its memory says what it holds."""
+"""What a long-lived process has freed goes back to the system, so that its memory says what it holds.
+
+glibc's ways to that; with another C library nothing is done.
+"""
 
 import asyncio
 import ctypes
 
 EVERY_SEC = 15.0
 
+_M_ARENA_MAX = -8  # malloc.h
+_NUM_HEAPS = 2
+
+
+def keep_few_heaps() -> None:
+    """Has threads share heaps: by itself glibc makes some eight for each core, and each keeps its busiest moment."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_M_ARENA_MAX, _NUM_HEAPS)
+
 
 def give_back_freed() -> None:
-    """Gives back all memory that is free; with a C library that has no malloc_trim nothing is done.
+    """Gives back all memory that is free, which takes one or two milliseconds.
 
     By itself glibc gives back only what is free at a heap's end: what refused uploads leave between what lives on stays
-    with the process (malloc_trim(3)). It takes one or two milliseconds.
+    with the process (malloc_trim(3)).
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:

@@ -36,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from serving import memory
+
+    # Before libraries start threads of their own.
+    memory.keep_few_heaps()
     from deepfake_tf.detector import Detector
     from deepfake_tf.workers import WorkerPool
     from serving import access, json_log

@@ -9,7 +9,7 @@ import pytest
 from tests.serving.processes import ROOT
 
 # Chunks, each with something that stays behind it: large ones would lie by themselves, and go back by themselves.
-CODE = """
+CHUNKS = """
 import asyncio, sys
 from serving import memory
 
@@ -35,13 +35,44 @@ asyncio.run(main())
 """
 
 
-def mib_left(how):
-    done = subprocess.run([sys.executable, "-c", CODE, how], cwd=ROOT, capture_output=True, text=True, check=True)
+def printed(code, how):
+    done = subprocess.run([sys.executable, "-c", code, how], cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
 def test_freed_chunks_go_back_to_the_system():
-    assert mib_left("given back") < 12
+    assert printed(CHUNKS, "given back") < 12
     # Without it nearly all of 48 stay, or this would show nothing.
-    assert mib_left("left alone") > 30
+    assert printed(CHUNKS, "left alone") > 30
+
+
+# A heap that is not the first begins at a multiple of 64 MiB (HEAP_MAX_SIZE of glibc on 64 bits).
+HEAPS = """
+import re, sys, threading
+from serving import memory
+
+if sys.argv[1] == "few":
+    memory.keep_few_heaps()
+everyone = threading.Barrier(13)
+
+def work():
+    kept = [bytearray(2000) for _ in range(100)]
+    everyone.wait()
+    everyone.wait()
+
+threads = [threading.Thread(target=work) for _ in range(12)]
+for one in threads:
+    one.start()
+everyone.wait()
+with open("/proc/self/maps") as file:
+    begins = [int(begin, 16) for begin in re.findall(r"^(\\w+)-\\w+ rw-p 0+ 00:00 0 *$", file.read(), re.MULTILINE)]
+everyone.wait()
+print(sum(begin % 2**26 == 0 for begin in begins))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
+def test_threads_share_heaps():
+    assert printed(HEAPS, "few") <= 2
+    assert printed(HEAPS, "left alone") > 4
