@@ -109,7 +109,8 @@ class ClipSpec:
         jpeg_quality: of the stored crops, 1 to 100.
         jpeg_subsampling: chroma subsampling of the stored crops.
         detector: name of the face detector.
-        detector_size_px: longer side of the frame that the detector sees.
+        detector_size_px: longer side of the frame that the detector sees. Frames 1920 pixels wide are halved twice to
+            480, which takes half the time that 512 would.
         min_confidence: least confidence of a detection, in [0, 1].
         detect_every: a face is looked for in every n-th sampled frame; in those between only where it does not lie on
             the way from one look to the next.
@@ -127,7 +128,7 @@ class ClipSpec:
     jpeg_quality: int = 95
     jpeg_subsampling: Literal["4:4:4", "4:2:0"] = "4:4:4"
     detector: str = "blazeface"
-    detector_size_px: int = 512
+    detector_size_px: int = 480
     min_confidence: float = 0.5
     detect_every: int = 4
     max_tracks: int = 4
