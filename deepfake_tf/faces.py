@@ -177,9 +177,10 @@ def square_around(known: Sequence[Detection], width: int, height: int) -> tuple[
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(1)
     (left, top), (right, bottom) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     side = 2 * math.ceil(max(right - left, bottom - top) / 2 + sizes.max() * _NEAR_REACH)
-    if sizes.min() < min(side, max(width, height)) * _NEAR_LEAST_SHARE:
+    is_whole = side > min(width, height)
+    if sizes.min() < (max(width, height) if is_whole else side) * _NEAR_LEAST_SHARE:
         return None
-    if side > min(width, height):
+    if is_whole:
         return 0, 0, width, height
     # Even numbers, as colour is stored for two by two pixels; a square that reached outside would cost more.
     inside = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deepfake_tf.decoding import squares
@@ -114,6 +114,7 @@ def test_near_a_known_face_less_is_enough():
     assert found.confidence < 0.99
 
 
+@example([(0.0, 0.0, 163.0), (0.0, 0.0, 361.0)], (1920, 1080))
 @given(
     st.lists(st.tuples(st.floats(-50, 1900), st.floats(-50, 1000), st.floats(1, 900)), min_size=1, max_size=3),
     st.sampled_from([(1920, 1080), (1080, 1920), (641, 361)]),
