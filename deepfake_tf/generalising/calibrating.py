@@ -16,6 +16,9 @@ from deepfake_tf.schema import SCORE_BINS, Calibration
 INCONCLUSIVE_SHARE = 0.1
 # Self-blends are no fakes of a certain kind: their middle need not be that of real fakes.
 _METHOD = "platt"
+# Where there is nothing to calibrate by, scores are one half but for their order, and all of them inconclusive.
+_SILENT_SCALE = 1e-3
+_SILENT_BAND = 0.25
 
 
 def out_of_fold(videos: VideoScores, by_video: Mapping[str, int]) -> dict[str, Any]:
@@ -33,13 +36,12 @@ def out_of_fold(videos: VideoScores, by_video: Mapping[str, int]) -> dict[str, A
     for number in np.unique(fold).tolist():
         own = fold == number
         fitted = _fit(videos.logits[~own], videos.labels[~own])
-        out_of_fold[own] = measures.scores_of(videos.logits[own], Decision(calibration=fitted))
+        out_of_fold[own] = measures.scores_of(videos.logits[own], fitted)
     errors = metrics.compute_all(videos.labels, out_of_fold)
     fitted = _fit(videos.logits, videos.labels)
-    calibrated = measures.scores_of(videos.logits, Decision(calibration=fitted))
-    band = decision.choose_band(calibrated, 0.5, INCONCLUSIVE_SHARE)
+    calibrated = measures.scores_of(videos.logits, fitted)
     return {
-        "decision": Decision(calibration=fitted, band=band).to_json(),
+        "decision": fitted.to_json(),
         "ece": measures.number_or_none(errors["ece"]),
         "brier": measures.number_or_none(errors["brier"]),
         "log_loss": measures.number_or_none(errors["log_loss"]),
@@ -47,9 +49,13 @@ def out_of_fold(videos: VideoScores, by_video: Mapping[str, int]) -> dict[str, A
     }
 
 
-def _fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+def _fit(logits: np.ndarray, labels: np.ndarray) -> Decision:
     try:
-        return calibration.fit(logits, labels, _METHOD)
+        fitted = calibration.fit(logits, labels, _METHOD)
     except DataError:
-        # Fakes that do not score above reals leave nothing to calibrate: the score stays what it is.
-        return Calibration()
+        # Fakes do not score above reals: the score says nothing, and its order stays.
+        return Decision(
+            calibration=Calibration(scale=_SILENT_SCALE / (float(np.std(logits)) or 1.0)), band=_SILENT_BAND
+        )
+    calibrated = measures.scores_of(logits, Decision(calibration=fitted))
+    return Decision(calibration=fitted, band=decision.choose_band(calibrated, 0.5, INCONCLUSIVE_SHARE))

@@ -162,7 +162,9 @@ def choose(rungs: Mapping[str, VideoScores], rows: Logits | None = None) -> str:
     """
     some = rungs if rows is None else {name: _some(one, np.flatnonzero(rows)) for name, one in rungs.items()}
     first = next(iter(some))
-    gains = {name: difference(some[first], one) for name, one in some.items()}
+    # Two of a class are the fewest that tell anything.
+    fewest = min(np.sum(some[first].labels == label) for label in (REAL, FAKE))
+    gains = {name: difference(some[first], one) for name, one in some.items() if name != first and fewest > 1}
     better = [name for name, gain in gains.items() if gain["words"] == "better"]
     return max(better, key=lambda name: gains[name]["difference"], default=first)
 

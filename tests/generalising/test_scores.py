@@ -54,6 +54,8 @@ def test_what_is_chosen_on_one_half_is_reported_on_the_other():
     ]
     assert scores.choose({"worse": WORSE, "good": GOOD}) == "good"
     assert scores.choose({"good": GOOD, "worse": WORSE}) == "good"
+    # One real and one fake tell nothing.
+    assert scores.choose({"worse": WORSE, "good": GOOD}, np.arange(12) < 2) == "worse"
     # Better in one group alone: another draw of groups would not say so.
     luck = videos([*WORSE.logits[:2][::-1], *WORSE.logits[2:]])
     assert scores.difference(WORSE, luck)["difference"] > 0
