@@ -51,9 +51,9 @@ class Servers:
         return self.gateway
 
     def processes_mib(self) -> dict[str, float]:
-        """What the gateway and each of its workers hold, each shared page counted once for all who share it."""
+        """What the gateway and each of its workers hold, a shared page in equal parts."""
         workers = {f"worker {pid}": pid for pid in sorted(children(self.gateway.pid))}
-        return {name: pss_mib(pid) for name, pid in {"gateway": self.gateway.pid, **workers}.items()}
+        return {name: own_mib(pid) for name, pid in {"gateway": self.gateway.pid, **workers}.items()}
 
     def memory_mib(self) -> float:
         """What they hold together."""
@@ -105,11 +105,15 @@ def served(*gateway_flags: object, spec: ClipSpec = CLIP_SPEC) -> Iterator[Serve
             servers.stop()
 
 
-def pss_mib(pid: int) -> float:
-    """Returns the memory of a process, 0 if it is gone."""
+def own_mib(pid: int) -> float:
+    """Returns the memory that a process and those it shares it with have made, its part of it; 0 if it is gone.
+
+    Pages of files are left out: they are shared with every process that has the same libraries, so that a part of them
+    says how many others there are.
+    """
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024
+        return sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", text, re.MULTILINE)) / 1024
     return 0.0
 
 
