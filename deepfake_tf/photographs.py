@@ -35,20 +35,28 @@ def read_clip(path: Path | str, spec: ClipSpec, detector: Detector, *, moving: b
 
     Raises:
         ConfigError: there is no such file.
-        DecodeError: it is no picture.
+        DecodeError: it is no picture, or one too large to be decoded.
         NoFaceError: no face was found in it.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"There is no such picture. Received: {path}")
-    found = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if found is None:
-        raise DecodeError(f"{path.name} is no picture that can be read.")
-    pixels: NDArray[np.uint8] = np.asarray(found, np.uint8)
+    pixels = _read(path)
     detection = _find_face(pixels, detector, path)
     num_there = spec.num_frames if moving else 1
     matrices = _movement(detection, num_there, np.random.default_rng(seed)) if moving else [np.eye(2, 3)]
     return _clip([_cut(pixels, detection, matrix, spec) for matrix in matrices], detection, spec)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        found = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        # OpenCV returns nothing for what is no picture, and raises for more pixels than it takes on.
+        raise DecodeError(f"{path.name} has more pixels than can be decoded here.") from error
+    if found is None:
+        raise DecodeError(f"{path.name} is no picture that can be read.")
+    return np.asarray(found, np.uint8)
 
 
 def _find_face(pixels: NDArray[np.uint8], detector: Detector, path: Path) -> Detection:

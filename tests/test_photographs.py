@@ -1,3 +1,5 @@
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,11 @@ def test_what_is_no_photograph_of_a_face_is_said(tmp_path, photograph):
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(DecodeError, match="text.jpg is no picture"):
         photographs.read_clip(tmp_path / "text.jpg", SPEC, FaceInTheMiddle())
+    # The size of a bitmap stands in its header: 40,000 by 40,000 pixels of one bit.
+    header = struct.pack("<2sIIIIiiHHIIiiII", b"BM", 62, 0, 62, 40, 40_000, 40_000, 1, 1, 0, 0, 0, 0, 2, 0)
+    (tmp_path / "large.bmp").write_bytes(header + bytes(8))
+    with pytest.raises(DecodeError, match="large.bmp has more pixels than can be decoded"):
+        photographs.read_clip(tmp_path / "large.bmp", SPEC, FaceInTheMiddle())
     with pytest.raises(ConfigError, match="no such picture"):
         photographs.read_clip(tmp_path / "nowhere.jpg", SPEC, FaceInTheMiddle())
 
