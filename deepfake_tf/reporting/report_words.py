@@ -53,6 +53,13 @@ def interval(level: Mapping[str, Any], name: str) -> tuple[float | None, float |
     return low, high
 
 
+def why_no_interval(videos: Mapping[str, Any]) -> str:
+    """Returns why a level has no interval, as the end of a sentence."""
+    if videos["num_groups"] < 2:
+        return "all videos are of one group"
+    return f"every draw of the {videos['num_groups']} groups gives the same figure"
+
+
 def rates(videos: Mapping[str, Any]) -> tuple[float, float] | None:
     """Returns the shares of reals and of fakes that are called fake, None if a class is missing."""
     (right_real, wrong_real), (wrong_fake, right_fake) = videos["confusion"]
@@ -69,8 +76,8 @@ def verdict(results: Mapping[str, Any]) -> str:
         return "These videos are of one class only, so they cannot show how well the model tells real from fake."
     if low is None or high is None:
         return (
-            f"The model ranks a fake above a real video in {100 * auc:.0f} of 100 pairs, but all videos are of one "
-            "group: no interval can be given, and how far this can be trusted is not known."
+            f"The model ranks a fake above a real video in {100 * auc:.0f} of 100 pairs, but "
+            f"{why_no_interval(videos)}: no interval can be given, and how far this can be trusted is not known."
         )
     span = f"95 % interval {low:.2f} to {high:.2f}"
     if low <= 0.5 <= high:
@@ -250,6 +257,8 @@ def on_slices(slices: Sequence[Mapping[str, Any]], column: str) -> str:
     known = sure if len(sure) > 1 else known
     worst, best = (pick(known, key=lambda one: one["metrics"]["roc_auc"]) for pick in (min, max))
     (_, worst_high), (best_low, _) = interval(worst, "roc_auc"), interval(best, "roc_auc")
+    if worst["metrics"]["roc_auc"] == best["metrics"]["roc_auc"]:
+        return f"{against}All have the same AUC, {best['metrics']['roc_auc']:.2f}."
     says = (
         f"{against}Worst is {worst['value']} ({worst['metrics']['roc_auc']:.2f}), best {best['value']} "
         f"({best['metrics']['roc_auc']:.2f})"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake_tf import atomic
-from deepfake_tf.reporting import figures
+from deepfake_tf.reporting import figures, report_words
 
 REPORT_FILE = "crossval.html"
 TEMPLATE_NAME = "crossval.html.jinja"
@@ -34,6 +34,7 @@ def write(run_dir: Path, result: Mapping[str, Any]) -> None:
         result,
         run_dir=str(run_dir),
         shown=SHOWN,
+        why_no_interval=report_words.why_no_interval(result["pooled"]["videos"]),
         folds_svg=draw_folds(result),
         roc_svg=draw_roc(result) if result["pooled"]["videos"]["roc"]["fpr"] else "",
     )

@@ -154,6 +154,13 @@ def test_the_page_begins_with_what_the_scores_show(auc, interval, says):
     assert says in words_of(metrics=metrics, intervals={"roc_auc": interval}, notes={})
 
 
+def test_where_there_is_no_interval_it_says_why():
+    perfect = {"metrics": {"roc_auc": 1.0, "accuracy": 1.0, "balanced_accuracy": 1.0, "ece": 0.1}, "notes": {}}
+    perfect["intervals"] = {"roc_auc": [None, None]}
+    assert "every draw of the 7 groups gives the same figure" in words_of(**perfect, num_groups=7)
+    assert "all videos are of one group" in words_of(**perfect, num_groups=1)
+
+
 def test_a_wide_interval_and_a_missing_video_are_warned_of(full):
     text = words_of(intervals={"roc_auc": [0.55, 0.95]})
     assert "anything from 0.55 to 0.95" in text
@@ -228,6 +235,8 @@ def test_methods_are_compared_by_their_intervals():
     assert "Worst is swap (0.60)" in report_words.on_slices([*slices, few], "method")
     slices[1]["intervals"]["roc_auc"] = [0.65, 0.95]
     assert "may be chance" in report_words.on_slices(slices, "method")
+    slices[1]["metrics"]["roc_auc"] = 0.6
+    assert report_words.on_slices(slices, "method").endswith("All have the same AUC, 0.60.")
 
 
 def test_the_page_says_how_to_make_it_again_and_writes_paths_as_text(full):
