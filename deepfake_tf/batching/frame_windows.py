@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 MIDDLE = 0.5
 """The place of a choice that is not left to chance."""
 
+# Nearer to 1, the sum of a frame's number and a place would be rounded up to the next number.
+_LAST = 1 - 2.0**-32
+
 
 def choose_frames(mask: ArrayLike, num_frames: int, placement: str, at: float = MIDDLE) -> NDArray[np.int64]:
     """Returns the numbers of the frames to use, rising.
@@ -25,6 +28,7 @@ def choose_frames(mask: ArrayLike, num_frames: int, placement: str, at: float = 
     """
     there = np.asarray(mask, bool)
     num_stored = len(there)
+    at = min(at, _LAST)
     if placement == "spread":
         return np.floor((np.arange(num_frames) + at) * num_stored / num_frames).astype(np.int64)
     so_far = np.concatenate([[0], np.cumsum(there)])

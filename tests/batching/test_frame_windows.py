@@ -1,6 +1,8 @@
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deepfake_tf.batching.frame_windows import choose_frames
@@ -36,6 +38,8 @@ def test_a_stretch_without_a_face_is_not_chosen():
     at=st.floats(0, 1, exclude_max=True),
     placement=st.sampled_from(["even", "spread", "all"]),
 )
+@example(mask=[False] * 2, share=1.0, at=math.nextafter(1, 0), placement="spread")
+@example(mask=[True] * 40, share=1.0, at=math.nextafter(1, 0), placement="spread")
 def test_numbers_rise_and_lie_in_the_clip(mask, share, at, placement):
     num_frames = max(1, round(share * len(mask)))
     numbers = choose_frames(mask, num_frames, placement, at)
