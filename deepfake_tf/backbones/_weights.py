@@ -1,22 +1,14 @@
-"""Weights from files: Keras' own, and PyTorch's state_dict files, read without PyTorch.
+"""Weights from files: Keras' own, and PyTorch's, whose layout becomes that of Keras."""
 
-A PyTorch file is a zip archive: a pickle that describes tensors, and one file of raw numbers for each storage. The
-pickle is read by an unpickler that knows tensors and plain containers and refuses anything else, so that a file of
-weights cannot run code.
-"""
-
-import collections
-import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
+from deepfake_tf.backbones import _torch_files
 from deepfake_tf.errors import AssetError
 
 NONE = "none"
@@ -54,7 +46,7 @@ def load(
             f"which is {'of another kind' if path.is_file() else 'not there'}."
         )
     if from_torch and path.name.endswith(TORCH_SUFFIXES):
-        from_torch(model, read_state_dict(path))
+        from_torch(model, _torch_files.read_state_dict(path))
         return
     try:
         with warnings.catch_warnings():
@@ -166,87 +158,3 @@ def _layout_of(layer: keras.layers.Layer) -> Callable[[np.ndarray], np.ndarray]:
         return value.T
 
     return change
-
-
-# Reading a PyTorch file ----------------------------------------------------------------------------------------------
-
-_STORAGES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ByteStorage": "|u1",
-    "BoolStorage": "|b1",
-}
-
-
-def read_state_dict(path: Path | str) -> dict[str, np.ndarray]:
-    """Reads the tensors of a file that `torch.save(model.state_dict(), path)` wrote.
-
-    Args:
-        path: the file; if it holds a checkpoint whose "state_dict", "model" or "teacher" is one, that is read.
-
-    Returns:
-        Tensors by name; float16 ones as float32.
-
-    Raises:
-        AssetError: it is not in the format of PyTorch 1.6 or later, or holds other things than tensors.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            pickled = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            content = _TensorUnpickler(archive, pickled.removesuffix("data.pkl")).load()
-    except (zipfile.BadZipFile, StopIteration, OSError) as error:
-        raise AssetError(
-            f"{path} is not in the zip format of PyTorch 1.6 and later. Where PyTorch is, run: "
-            f"torch.save(torch.load(OLD, map_location='cpu'), NEW)"
-        ) from error
-    except (pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError) as error:
-        raise AssetError(
-            f"{path} holds more than tensors, or is damaged ({error}). Where PyTorch is, save the network's "
-            "state_dict() alone."
-        ) from error
-    return _find_tensors(content, path)
-
-
-def _find_tensors(content: Any, path: Path | str) -> dict[str, np.ndarray]:
-    for key in ("state_dict", "model", "teacher"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
-        raise AssetError(f"{path} is not a state_dict: expected tensors by name, received {type(content).__name__}.")
-    return {
-        str(name): value.astype(np.float32) if value.dtype == np.float16 else value for name, value in content.items()
-    }
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        super().__init__(archive.open(folder + "data.pkl"))
-        self._archive = archive
-        self._folder = folder
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if module == "torch._utils" and name == "_rebuild_tensor_v2":
-            return _rebuild_tensor
-        if module == "torch._utils" and name == "_rebuild_parameter":
-            return lambda tensor, *_: tensor
-        if module == "torch" and name in _STORAGES:
-            return np.dtype(_STORAGES[name])
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        _, dtype, key, _, _ = pid
-        return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), dtype)
-
-
-def _rebuild_tensor(
-    storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> np.ndarray:
-    bytes_per_step = tuple(step * storage.itemsize for step in strides)
-    if shape and offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True)) >= len(storage):
-        raise ValueError("a tensor reaches beyond its storage")
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, bytes_per_step).copy()
