@@ -8,6 +8,7 @@ tests.benchmarks.generalisation.
 """
 
 import argparse
+import dataclasses
 import json
 import shutil
 import sys
@@ -55,20 +56,35 @@ def measure(material: Material, run_dir: Path, kept: Path, every: int) -> list[d
     return found
 
 
+def wanted(chosen: argparse.Namespace) -> Recipe:
+    """Returns the recipe that the flags ask for."""
+    recipe = Recipe()
+    if chosen.backbone:
+        recipe = ingredients.with_backbone(recipe, chosen.backbone, chosen.weights)
+        own = {**recipe.train.backbone_settings, "trainable": chosen.trainable}
+        recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, backbone_settings=own))
+    return ingredients.find(chosen.ingredient).added_to(recipe)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--ingredient", default=ingredients.BASE)
+    parser.add_argument("--backbone", default="", help="as of pipelines.generalise")
+    parser.add_argument("--weights", default="none", help="as of pipelines.generalise")
+    parser.add_argument("--trainable", default="all", help="which weights of --backbone learn, such as last:11")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--every", type=int, default=4, help="how many epochs lie between two that are measured")
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-base")
     chosen = parser.parse_args(argv)
-    material, recipe = Material(chosen.clips), ingredients.find(chosen.ingredient).added_to(Recipe())
+    material, recipe = Material(chosen.clips), wanted(chosen)
     kept = train(material, recipe, chosen.run, chosen.epochs)
     clips_of_an_epoch = len(material.to_learn_from(recipe, sorted(set(material.matched.groups))))
     curve = {
         "ingredient": chosen.ingredient,
+        "backbone": recipe.train.backbone,
+        "backbone_settings": {**recipe.train.backbone_settings, "weights": Path(chosen.weights).name},
         "clips_of_an_epoch": clips_of_an_epoch,
         "epochs": measure(material, chosen.run, kept, chosen.every),
     }
