@@ -32,8 +32,17 @@ def save(work: Path, name: str) -> None:
     kept = {key: results[key] for key in KEPT}
     asked = results["identity"]["asked"]
     kept["asked"] = {key: asked[key] for key in ("hours", "ingredients", "num_folds", "seed")}
+    kept["asked"] |= described(asked["recipe"]["train"])
     MEASURED.mkdir(exist_ok=True)
     atomic.write_whole(MEASURED / f"{name}.json", (json.dumps(kept, indent=1) + "\n").encode())
+
+
+def described(train: dict[str, Any]) -> dict[str, Any]:
+    """The network of a training and its settings, the weights by their file's name."""
+    settings = dict(train["backbone_settings"])
+    if "weights" in settings:
+        settings["weights"] = Path(settings["weights"]).name
+    return {"backbone": train["backbone"], "backbone_settings": settings}
 
 
 def block(kind: str, name: str) -> str:
@@ -45,11 +54,14 @@ def block(kind: str, name: str) -> str:
 
 def lines_of_curve(curve: dict[str, Any]) -> list[str]:
     num_epochs, num_clips = curve["epochs"][-1]["epoch"], curve["clips_of_an_epoch"]
-    rows = [("epoch", "clips", "learned", "AUC (95 %)", "pairs in order")]
+    # The first curves were not asked about retouched photographs.
+    more = ("retouched (95 %)",) if "retouched" in curve["epochs"][-1] else ()
+    rows = [("epoch", "clips", "learned", "AUC (95 %)", "pairs in order", *more)]
     for one in curve["epochs"]:
         numbers = (str(one["epoch"]), f"{one['epoch'] * num_clips:,}", tables.number(one["learned"]))
-        rows.append((*numbers, tables.value(one), f"{one['pairs_right']:.0%}"))
-    flags = f"--ingredient {curve['ingredient']} --epochs {num_epochs}"
+        others = (tables.value(one["retouched"]),) if more else ()
+        rows.append((*numbers, tables.value(one), f"{one['pairs_right']:.0%}", *others))
+    flags = f"--ingredient {curve['ingredient']} --epochs {num_epochs}{_started_from(curve)}"
     return [
         f"`python -m tests.benchmarks.long_training CLIPS RUN {flags}`",
         "",
@@ -58,11 +70,21 @@ def lines_of_curve(curve: dict[str, Any]) -> list[str]:
     ]
 
 
+def _started_from(asked: dict[str, Any]) -> str:
+    settings = asked.get("backbone_settings", {})
+    if settings.get("weights", "none") == "none":
+        return ""
+    trainable = settings.get("trainable", "all")
+    learns = f" --trainable {trainable}" if trainable != "all" else ""
+    return f" --backbone {asked['backbone']} --weights {settings['weights']}{learns}"
+
+
 def lines_of(results: dict[str, Any]) -> list[str]:
     hours, asked, data = results["hours"], results["asked"], results["data"]
     tried = "".join(f" {name}" for name in asked["ingredients"])
     command = f"python -m pipelines.generalise MANIFEST --photographs DIR --out OUT --hours {asked['hours']:g}"
     flags = (f" --try{tried}" if tried else "") + f" --folds {asked['num_folds']} --seed {asked['seed']}"
+    flags += _started_from(asked)
     nested, sanity = results["ladder"]["nested"], results["sanity"]
     shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
     # Not among the checks at first.

@@ -25,7 +25,8 @@ from deepfake_tf.judging.scoring import predict_logits
 from deepfake_tf.learning.epochs import Progress
 from deepfake_tf.learning.history import read_history
 from deepfake_tf.runs import MODEL_FILE, load_run
-from tests.benchmarks.generalisation import CURVES
+from tests.benchmarks import retouched
+from tests.benchmarks.generalisation import CURVES, described
 
 
 def train(material: Material, recipe: Recipe, run_dir: Path, epochs: int) -> Path:
@@ -43,8 +44,11 @@ def train(material: Material, recipe: Recipe, run_dir: Path, epochs: int) -> Pat
     return kept
 
 
-def measure(material: Material, run_dir: Path, kept: Path, every: int) -> list[dict[str, Any]]:
-    """Returns what was learned and what the matched pairs gave after some of the epochs."""
+def measure(
+    material: Material, run_dir: Path, kept: Path, every: int, photographs: Path | None
+) -> list[dict[str, Any]]:
+    """Returns what was learned, and what matched pairs and retouched photographs gave after some of the epochs."""
+    both = retouched.cut(material.folder, photographs) if photographs else {}
     model, _ = load_run(run_dir)
     history, found = read_history(run_dir), []
     for row in history:
@@ -53,6 +57,8 @@ def measure(material: Material, run_dir: Path, kept: Path, every: int) -> list[d
             model.load_weights(kept / f"{epoch:03d}.keras")
             said = Said(material.matched, predict_logits(model, material.matched, batch_size=32))
             found.append({"epoch": epoch, "learned": row["train_auc"], **scores.of_matched(said.videos())})
+            if both:
+                found[-1]["retouched"] = retouched.measure(model, both)
     return found
 
 
@@ -76,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--trainable", default="all", help="which weights of --backbone learn, such as last:11")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--every", type=int, default=4, help="how many epochs lie between two that are measured")
+    parser.add_argument("--retouched", type=Path, metavar="DIR", help="photographs, see tests.benchmarks.retouched")
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-base")
     chosen = parser.parse_args(argv)
     material, recipe = Material(chosen.clips), wanted(chosen)
@@ -83,10 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips_of_an_epoch = len(material.to_learn_from(recipe, sorted(set(material.matched.groups))))
     curve = {
         "ingredient": chosen.ingredient,
-        "backbone": recipe.train.backbone,
-        "backbone_settings": {**recipe.train.backbone_settings, "weights": Path(chosen.weights).name},
+        **described(recipe.train.to_json()),
         "clips_of_an_epoch": clips_of_an_epoch,
-        "epochs": measure(material, chosen.run, kept, chosen.every),
+        "epochs": measure(material, chosen.run, kept, chosen.every, chosen.retouched),
     }
     CURVES.mkdir(parents=True, exist_ok=True)
     atomic.write_whole(CURVES / f"{chosen.name}.json", (json.dumps(curve, indent=1) + "\n").encode())

@@ -1,0 +1,65 @@
+"""What a model says of photographs that people retouched: a measure of fakes that no matched pair has a say in.
+
+    python -m tests.benchmarks.retouched CLIPS RUN DIR
+
+CLIPS is a folder `clips-<spec>` of pipelines.generalise, beside which the photographs of DIR/real and DIR/fake are cut
+like its own. Both should be of one sort: one camera's or collection's, one format, one size. To choose on these and to
+report on the matched pairs flatters nobody.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from deepfake_tf.batching.clip_table import ClipTable, list_clips
+from deepfake_tf.blended_data import BlendSettings, blend_data
+from deepfake_tf.generalising import tables
+from deepfake_tf.generalising.material import Material
+from deepfake_tf.judging.decision import Decision
+from deepfake_tf.judging.scoring import predict_logits
+from deepfake_tf.reporting import measures
+from deepfake_tf.runs import load_run
+from deepfake_tf.schema import FAKE, REAL
+
+
+def cut(clips: Path, photographs: Path) -> dict[int, ClipTable]:
+    """Returns the clips of both kinds, by label."""
+    spec, found = Material(clips).photographs.spec, {}
+    for label, kind in ((REAL, "real"), (FAKE, "fake")):
+        folder = clips.with_name(f"{clips.name}-{photographs.name}-{kind}")
+        # Labelled real, all of them, since nothing else is cut from photographs; the label here is the key.
+        index = blend_data(photographs / kind, folder, BlendSettings(fakes_per_clip=0, spec=spec))
+        found[label] = list_clips(folder, [split for split, shards in index.shards.items() if shards])
+    return found
+
+
+def measure(model: keras.Model, both: dict[int, ClipTable]) -> dict[str, Any]:
+    """Returns the AUC with its interval over photographs."""
+    logits = [predict_logits(model, clips, batch_size=32) for clips in both.values()]
+    labels = np.repeat(list(both), [len(one) for one in logits])
+    # Each photograph is of another person.
+    groups = tuple(str(number) for number in range(len(labels)))
+    found = measures.summarise(labels, np.concatenate(logits), groups, Decision())
+    counts = {"num_real": len(logits[0]), "num_fake": len(logits[1])}
+    return {**counts, "auc": found["metrics"]["roc_auc"], "interval": found["intervals"]["roc_auc"]}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("photographs", type=Path, metavar="DIR")
+    chosen = parser.parse_args(argv)
+    model, _ = load_run(chosen.run)
+    found = measure(model, cut(chosen.clips, chosen.photographs))
+    print(f"{found['num_real']} real, {found['num_fake']} retouched: AUC {tables.value(found)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
