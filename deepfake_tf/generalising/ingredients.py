@@ -99,11 +99,14 @@ class Ingredient:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def added_to(self, recipe: Recipe) -> Recipe:
-        """Returns the changed recipe."""
+        """Returns the changed recipe; settings of the same backbone that are not changed stay."""
+        train = dict(self.train)
+        if "backbone" not in train:
+            train["backbone_settings"] = {**recipe.train.backbone_settings, **train.get("backbone_settings", {})}
         return dataclasses.replace(
             recipe,
             spec=dataclasses.replace(recipe.spec, **self.spec),
-            train=dataclasses.replace(recipe.train, **self.train),
+            train=dataclasses.replace(recipe.train, **train),
             **self.recipe,
         )
 
@@ -122,12 +125,19 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "no_compression": Ingredient("mirroring and colour alone", train={"recipe": "fine"}),
     "colours": Ingredient("the network sees colours alone", train={"backbone_settings": {"sees": "colours"}}),
     "detail": Ingredient("the network sees detail alone", train={"backbone_settings": {"sees": "detail"}}),
+    "frozen": Ingredient("the backbone keeps its weights", train={"backbone_settings": {"trainable": "none"}}),
     "wide": Ingredient("twice the channels", train={"backbone_settings": {"channels": [32, 64, 128, 192]}}),
     "small_cnn": Ingredient(
         "a plain network",
-        train={"backbone": "small_cnn", "backbone_settings": {"channels": [16, 32, 64, 96, 128]}},
+        train={
+            "backbone": "small_cnn",
+            "backbone_settings": {"channels": [16, 32, 64, 96, 128]},
+            "backbone_rate": 1.0,
+        },
     ),
-    "meso_inception_4": Ingredient("another network", train={"backbone": "meso_inception_4", "backbone_settings": {}}),
+    "meso_inception_4": Ingredient(
+        "another network", train={"backbone": "meso_inception_4", "backbone_settings": {}, "backbone_rate": 1.0}
+    ),
     "margin": Ingredient("more around the face", spec={"margin": 0.3}),
     "aligned": Ingredient("eyes made level", spec={"alignment": "eyes"}),
     "large": Ingredient("crops of 160 pixels", spec={"crop_size_px": 160}),

@@ -79,12 +79,15 @@ def read_logits(run_dir: Path, clips: ClipTable) -> Said | None:
 
 def of_matched(videos: VideoScores) -> dict[str, Any]:
     """Returns the AUC of matched pairs with its interval over groups, and how often a fake is above its own real."""
+    return {**_of_videos(videos), "pairs_right": pairs_right(videos)}
+
+
+def _of_videos(videos: VideoScores) -> dict[str, Any]:
     found = measures.summarise(videos.labels, videos.logits, videos.groups, Decision())
     return {
         **{name: found[name] for name in ("num_real", "num_fake", "num_groups")},
         "auc": found["metrics"]["roc_auc"],
         "interval": found["intervals"]["roc_auc"],
-        "pairs_right": pairs_right(videos),
     }
 
 
@@ -105,8 +108,7 @@ def of_methods(said: Said) -> dict[str, dict[str, Any]]:
     methods = np.array(said.clips.methods)
     for method in sorted(set(said.clips.methods) - {""}):
         rows = np.flatnonzero((said.clips.labels == REAL) | (methods == method))
-        found[method] = of_matched(Said(said.clips.select(rows), said.logits[rows]).videos())
-        del found[method]["pairs_right"]
+        found[method] = _of_videos(Said(said.clips.select(rows), said.logits[rows]).videos())
     return found
 
 

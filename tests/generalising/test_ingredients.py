@@ -22,6 +22,14 @@ def test_a_network_can_start_from_weights():
     assert started.backbone_rate < 1
 
 
+def test_an_ingredient_keeps_what_the_network_starts_from():
+    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
+    frozen = ingredients.find("frozen").added_to(started).train
+    assert frozen.backbone_settings == {"weights": "imagenet", "trainable": "none"}
+    other = ingredients.find("small_cnn").added_to(started).train
+    assert (set(other.backbone_settings), other.backbone_rate) == ({"channels"}, 1.0)
+
+
 def test_what_is_not_there_is_an_error_in_words():
     with pytest.raises(ConfigError, match="no ingredient 'salt'. There are: base, "):
         ingredients.find("salt")
