@@ -93,7 +93,8 @@ class Servers:
 
 @contextlib.contextmanager
 def served(*gateway_flags: object, spec: ClipSpec = CLIP_SPEC) -> Iterator[Servers]:
-    """Starts both with a servable of their own."""
+    """Starts both with a servable of their own; they end with this process, also by SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))
     with tempfile.TemporaryDirectory() as folder:
         base_path = Path(folder) / "detector"
         print("exporting a servable ...", flush=True)
