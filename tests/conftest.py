@@ -13,6 +13,12 @@ hypothesis.settings.load_profile("untimed")
 DEFAULT_TEST_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first: a file is one process's, and the others wait for the last one to end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real labelled videos; it cannot be given away with the project, so tests skip without it."""
