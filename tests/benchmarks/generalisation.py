@@ -2,8 +2,8 @@
 
 With a finished WORK its figures are saved as deepfake_tf/generalising/measured/NAME.json first. Then the tables of
 every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
-added. So are those of measured/curves/ and measured/responses/, which tests.benchmarks.long_training and
-tests.benchmarks.responses fill.
+added. So are those of measured/curves/, measured/frozen/ and measured/responses/, which
+tests.benchmarks.long_training, frozen and responses fill.
 """
 
 import argparse
@@ -22,8 +22,9 @@ LOG = FOLDER / "LOG.md"
 MEASURED = FOLDER / "measured"
 CURVES = MEASURED / "curves"
 RESPONSES = MEASURED / "responses"
+FROZEN = MEASURED / "frozen"
 KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness")
-_BLOCK = re.compile(r"<!-- (measured|curve|responses): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (measured|curve|frozen|responses): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
 def save(work: Path, name: str) -> None:
@@ -62,8 +63,10 @@ def lines_of_curve(curve: dict[str, Any]) -> list[str]:
         others = (tables.value(one["retouched"]),) if more else ()
         rows.append((*numbers, tables.value(one), f"{one['pairs_right']:.0%}", *others))
     flags = f"--ingredient {curve['ingredient']} --epochs {num_epochs}{_started_from(curve)}"
+    # What was tried once and is in no code.
+    by_hand = f", {curve['by_hand']}" if "by_hand" in curve else ""
     return [
-        f"`python -m tests.benchmarks.long_training CLIPS RUN {flags}`",
+        f"`python -m tests.benchmarks.long_training CLIPS RUN {flags}`{by_hand}",
         "",
         *tables.markdown(rows),
         "",
@@ -139,9 +142,19 @@ def lines_of_responses(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def lines_of_frozen(found: dict[str, Any]) -> list[str]:
+    rows = [("after", "features", "learned", "AUC (95 %)", "pairs in order", "retouched (95 %)")]
+    for name, one in found["rows"].items():
+        told = (tables.number(one["learned"]), tables.value(one), f"{one['pairs_right']:.0%}")
+        rows.append((name, f"{one['width']:,}", *told, tables.value(one["retouched"])))
+    flags = f"--backbone {found['backbone']} --weights {found['weights']} --pairs {found['pairs']} --retouched DIR"
+    return [f"`python -m tests.benchmarks.frozen CLIPS {flags}`", "", *tables.markdown(rows), ""]
+
+
 _KINDS = {
     "measured": (MEASURED, lines_of),
     "curve": (CURVES, lines_of_curve),
+    "frozen": (FROZEN, lines_of_frozen),
     "responses": (RESPONSES, lines_of_responses),
 }
 

@@ -20,6 +20,7 @@ from deepfake_tf.batching.clip_table import ClipTable, list_clips
 from deepfake_tf.blended_data import BlendSettings, blend_data
 from deepfake_tf.generalising import tables
 from deepfake_tf.generalising.material import Material
+from deepfake_tf.generalising.scores import Logits
 from deepfake_tf.judging.decision import Decision
 from deepfake_tf.judging.scoring import predict_logits
 from deepfake_tf.reporting import measures
@@ -40,7 +41,12 @@ def cut(clips: Path, photographs: Path) -> dict[int, ClipTable]:
 
 def measure(model: keras.Model, both: dict[int, ClipTable]) -> dict[str, Any]:
     """Returns the AUC with its interval over photographs."""
-    logits = [predict_logits(model, clips, batch_size=32) for clips in both.values()]
+    return of_logits({label: predict_logits(model, clips, batch_size=32) for label, clips in both.items()})
+
+
+def of_logits(both: dict[int, Logits]) -> dict[str, Any]:
+    """As `measure`, of logits by label."""
+    logits = list(both.values())
     labels = np.repeat(list(both), [len(one) for one in logits])
     # Each photograph is of another person.
     groups = tuple(str(number) for number in range(len(labels)))
