@@ -1,7 +1,8 @@
-"""A folder of shards with self-blended fakes, made ahead of time: real clips, and beside each what was blended from it.
+"""A folder of shards with blended fakes, made ahead of time: real clips, and beside each what was blended from it.
 
-The reals are those of another folder of shards, or photographs whose heads are made to move. A fake is in the group and
-the split of its real, which the manifest names, so that training can pair the two.
+A fake is a clip blended with itself, or with another person's face. The reals are those of another folder of shards, or
+photographs whose heads are made to move. A fake is in the group and the split of its real, which the manifest names, so
+that training can pair the two.
 """
 
 import csv
@@ -11,7 +12,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +20,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import atomic, crops, faces, layouts, manifest, photographs, records, splits
+from deepfake_tf import atomic, crops, face_regions, faces, layouts, manifest, photographs, records, splits
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
 from deepfake_tf.decoding.video import VideoInfo
 from deepfake_tf.errors import ConfigError, DataError, VideoError
 from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
+from deepfake_tf.swapping import Face, FaceSwap
 
 METHOD = "self_blended"
+SWAPPED = "swapped"
 SETTINGS_NAME = "blending.json"
 
 OnProgress = Callable[[int, int], None]
@@ -44,12 +47,15 @@ class BlendSettings:
         spec: of clips made from photographs.
         group_regex: for photographs, a regular expression whose groups of parentheses name the person in a file's name;
             every photograph is a person of its own if empty.
+        swapped: put a face of another group and of the same split onto the clip, instead of its own. The source is a
+            folder of shards.
     """
 
     fakes_per_clip: int = 1
     seed: int = 0
     spec: ClipSpec = dataclasses.field(default_factory=ClipSpec)
     group_regex: str = ""
+    swapped: bool = False
 
     def __post_init__(self) -> None:
         if self.fakes_per_clip < 0:
@@ -75,12 +81,18 @@ def blend_data(
         on_progress: is told how far it is.
 
     Raises:
-        ConfigError: `out` is there and was made otherwise, or the source is neither.
-        DataError: there are no real clips.
+        ConfigError: `out` is there and was made otherwise, or the source is neither, or faces are to be swapped among
+            photographs of which no shards were made.
+        DataError: there are no real clips, or those of a split are all of one person whose face is to be swapped.
     """
     is_data = (source / records.INDEX_NAME).is_file()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder of shards made by pipelines.extract, and none of photographs.")
+    if settings.swapped and not is_data:
+        raise ConfigError(
+            f"Faces are swapped among clips of a folder of shards, and {source} is one of photographs. Make shards of "
+            "it first, with fakes_per_clip=0."
+        )
     origin = records.read_index(source).fingerprint() if is_data else _names_digest(_photographs(source))
     made_from = json.loads(json.dumps({"source": origin, **dataclasses.asdict(settings)}))
     if out.exists():
@@ -109,6 +121,7 @@ class _Writer:
     def __init__(self, folder: Path, settings: BlendSettings, on_progress: OnProgress) -> None:
         self._folder, self._settings, self._on_progress = folder, settings, on_progress
         self._self_blend = SelfBlend()
+        self._swap: FaceSwap | None = None
         self._spec = settings.spec
         self._entries: dict[str, VideoEntry] = {}
         self._shards: dict[str, tuple[records.ShardInfo, ...]] = {}
@@ -121,9 +134,9 @@ class _Writer:
         entries = {one.video_id: one for one in manifest.read_manifest(source / MANIFEST_NAME)}
         for split in index.shards:
             shards = records.shard_paths(source, split)
-            found = (records.decode_clip(data) for path in shards for data in records.read_shard(path))
-            reals = (_real(one, entries[one.video_id]) for one in found if one.label == REAL)
-            self._write(split, reals, index.num_clips(split))
+            if self._settings.swapped:
+                self._swap = FaceSwap([_face(one) for one in _read_reals(shards, entries)])
+            self._write(split, _read_reals(shards, entries), index.num_clips(split))
 
     def add_photographs(self, source: Path) -> None:
         """Makes clips of photographs."""
@@ -171,10 +184,15 @@ class _Writer:
             yield self._record(real, real.entry, pixels)
             for fake in range(self._settings.fakes_per_clip):
                 seed = _seed(self._settings.seed, real.entry.video_id, real.clip.clip_id, str(fake))
-                keypoints, mask = real.clip.keypoints_crop_px, real.clip.mask
-                made = self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask)
-                yield self._record(real, _fake_entry(real.entry, fake), made.clip)
+                entry = _fake_entry(real.entry, fake, SWAPPED if self._swap else METHOD)
+                yield self._record(real, entry, self._fake(real, pixels, seed))
             self._on_progress(number + 1, total)
+
+    def _fake(self, real: _Real, pixels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        keypoints, mask = real.clip.keypoints_crop_px, real.clip.mask
+        if self._swap:
+            return self._swap(pixels, seed, person=real.entry.group, keypoints_px=keypoints, mask=mask).clip
+        return self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask).clip
 
     def _record(self, real: _Real, entry: VideoEntry, pixels: NDArray[np.uint8]) -> bytes:
         self._entries[entry.video_id] = entry
@@ -209,6 +227,19 @@ def _decode(clip: Clip) -> NDArray[np.uint8]:
     return np.asarray(decoded, np.uint8)
 
 
+def _read_reals(shards: Iterable[Path], entries: Mapping[str, VideoEntry]) -> Iterator[_Real]:
+    found = (records.decode_clip(data) for path in shards for data in records.read_shard(path))
+    return (_real(one, entries[one.video_id]) for one in found if one.label == REAL)
+
+
+def _face(real: _Real) -> Face:
+    """The first face of a clip."""
+    pixels, mask = _decode(real.clip), np.asarray(real.clip.mask, bool)
+    keypoints = face_regions.fill_in(real.clip.keypoints_crop_px, mask, len(pixels), pixels.shape[1])
+    first = int(np.argmax(mask))
+    return Face(pixels[first], keypoints[first], real.entry.group)
+
+
 def _real(record: records.Record, entry: VideoEntry) -> _Real:
     return _Real(entry, _info(width=record.width, height=record.height, fps=record.fps), record.clip)
 
@@ -217,12 +248,12 @@ def _info(*, width: int, height: int, fps: float) -> VideoInfo:
     return VideoInfo(width=width, height=height, fps=fps, duration_sec=0.0, num_frames=0, codec="")
 
 
-def _fake_entry(real: VideoEntry, number: int) -> VideoEntry:
+def _fake_entry(real: VideoEntry, number: int, method: str) -> VideoEntry:
     return dataclasses.replace(
         real,
         video_id=f"{real.video_id}~{number}",
         label=FAKE,
-        method=METHOD,
+        method=method,
         original_id=real.video_id,
         sha256="",
     )

@@ -117,18 +117,32 @@ class SelfBlend:
     def _blend(self, clip: ClipArray, keypoints: NDArray, random: Random) -> tuple[Blend, ClipArray]:
         """Returns a fake and the target that the source was blended into."""
         size = clip.shape[1]
-        trembles = random.random() < self.tremble
-        shape = self.shapes[random.integers(len(self.shapes))]
         # Every draw is made whatever the others say, so that one setting does not reshuffle the rest.
-        softness = float(np.exp(random.uniform(*np.log(self.seams))))
-        weights = _weights(shape, softness, keypoints, size, random, 0.012 if trembles else 0.0)
+        trembles = random.random() < self.tremble
+        weights = self.draw_weights(keypoints, size, random, 0.012 if trembles else 0.0)
         strength = self.strengths[random.integers(len(self.strengths))]
         flicker = 1 + random.uniform(-0.15, 0.15, len(clip)) * trembles
         weights *= np.minimum(strength * flicker, 1).astype(np.float32)[:, None, None]
         changed = self._change(clip, random)
         source, target = (changed, clip) if random.random() < self.inside else (clip, changed)
         source = self._move(source, keypoints, random, 0.006 if trembles else 0.0)
-        return Blend(_mix(source, target, weights), weights), target
+        return Blend(mix(source, target, weights), weights), target
+
+    def draw_weights(self, keypoints: NDArray, size: int, random: Random, tremble: float = 0.0) -> NDArray[np.float32]:
+        """Draws a region and how soft its edge is.
+
+        Args:
+            keypoints: float32 [T, 6, 2] in pixels of the crop.
+            size: H = W of the crop.
+            random: is drawn from.
+            tremble: how far it moves from frame to frame, as a share of the crop.
+
+        Returns:
+            The source's share at each pixel, float32 [T, H, W] in [0, 1].
+        """
+        shape = self.shapes[random.integers(len(self.shapes))]
+        softness = float(np.exp(random.uniform(*np.log(self.seams))))
+        return _weights(shape, softness, keypoints, size, random, tremble)
 
     def _change(self, clip: ClipArray, random: Random) -> ClipArray:
         """Returns the copy whose colours, light, sharpness or history differ."""
@@ -198,7 +212,8 @@ def _deform(outline: NDArray, softness: float, random: Random) -> NDArray[np.flo
     return ((dense - middle) * scale + middle + push[:, 0]).astype(np.float32)
 
 
-def _mix(source: ClipArray, target: ClipArray, weights: NDArray[np.float32]) -> ClipArray:
+def mix(source: ClipArray, target: ClipArray, weights: NDArray[np.float32]) -> ClipArray:
+    """Returns a source blended into a target, both uint8 [T, H, W, 3], by its share at each pixel."""
     import cv2
 
     mixed = np.empty_like(target)

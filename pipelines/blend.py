@@ -1,4 +1,4 @@
-"""Makes self-blended fakes ahead of time: python -m pipelines.blend DATA|PHOTOGRAPHS --out BLENDED."""
+"""Makes blended fakes ahead of time: python -m pipelines.blend DATA|PHOTOGRAPHS --out BLENDED."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from deepfake_tf.schema import ClipSpec
 
 def build_parser() -> command.Parser:
     parser = command.Parser(
-        "Makes a folder of shards of real clips and fakes self-blended from them. Training can also blend as it goes: "
+        "Makes a folder of shards of real clips and fakes blended from them. Training can also blend as it goes: "
         "see --blended-share of pipelines.train. A finished folder is kept."
     )
     parser.add_argument("source", type=Path, help="folder of shards, whose real clips are taken, or of photographs")
@@ -22,6 +22,9 @@ def build_parser() -> command.Parser:
     parser.add_argument("--crop-size-px", type=int, default=ClipSpec().crop_size_px, help="of a photograph's crops")
     parser.add_argument(
         "--group-regex", default="", help="names the person in a photograph's path, such as '([^/]+)_[0-9]+$'"
+    )
+    parser.add_argument(
+        "--swapped", action="store_true", help="blend with a face of another group; needs a folder of shards"
     )
     return parser
 
@@ -37,6 +40,7 @@ def work(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         spec=ClipSpec(num_frames=arguments.num_frames, crop_size_px=arguments.crop_size_px),
         group_regex=arguments.group_regex,
+        swapped=arguments.swapped,
     )
     print(f"Blending {settings.fakes_per_clip} fakes from each real clip of {arguments.source}.", flush=True)
     with Progress(console=Console(stderr=True)) as bar:

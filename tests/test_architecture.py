@@ -21,7 +21,7 @@ ROWS = [
     """
     assets archives manifest balance layouts splits worker_process workers faces tracks clips crops
     following face_regions augment
-    recipes blending metrics versions
+    recipes blending swapping metrics versions
     timing batch_buffers frame_windows
     timeline squares colour frames deinterlacing video picture_files picture_folder
     joining verdict calibration decision

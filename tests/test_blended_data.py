@@ -69,6 +69,27 @@ def test_one_seed_gives_the_same_bytes_and_finished_work_is_kept(source, tmp_pat
         blend_data(source, paths[0], BlendSettings(seed=1))
 
 
+def test_faces_are_swapped_among_people(tmp_path):
+    people = write_data(tmp_path / "people", {"train": both_classes("t", 3)})
+    index = blend_data(people, tmp_path / "out", BlendSettings(fakes_per_clip=2, swapped=True))
+    assert index.num_clips("train") == 18
+    clips = list_clips(tmp_path / "out", ["train"])
+    assert {method for method, label in zip(clips.methods, clips.labels, strict=True) if label} == {"swapped"}
+    for row, (real,) in find_own_reals(clips).items():
+        assert clips.groups[row] == clips.groups[real]
+        mask = clips.read(row)[1]
+        assert np.abs(pixels_of(clips, row) - pixels_of(clips, real))[mask].mean() > 0.2
+
+
+def test_faces_are_not_swapped_among_photographs_without_shards_or_with_oneself(source, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    with pytest.raises(ConfigError, match="Make shards of it first"):
+        blend_data(tmp_path / "photographs", tmp_path / "out", BlendSettings(swapped=True))
+    # The split val has one person.
+    with pytest.raises(DataError, match="two people or more"):
+        blend_data(source, tmp_path / "out", BlendSettings(swapped=True))
+
+
 def test_it_is_whole_or_not_there(source, tmp_path):
     def stop(done, of):
         raise KeyboardInterrupt

@@ -56,16 +56,22 @@ class Recipe:
         train: how the network is trained; `epochs` follows from the time there is.
         photographs: learn from self-blends of photographs.
         videos: learn from self-blends of real videos.
+        swapped: learn from photographs with another person's face as well, as `train.blended_share` leaves room.
+        real_fakes: learn from fakes of other methods as well, likewise.
     """
 
     spec: ClipSpec = SPEC
     train: TrainSettings = TRAIN
     photographs: bool = True
     videos: bool = True
+    swapped: bool = False
+    real_fakes: bool = False
 
     def __post_init__(self) -> None:
         if not (self.photographs or self.videos):
             raise ConfigError("A recipe needs photographs, videos or both to learn from.")
+        if self.swapped and not self.photographs:
+            raise ConfigError("Faces are swapped among photographs. A recipe with swapped needs photographs.")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the recipe as plain JSON values."""
@@ -120,7 +126,12 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "photographs_only": Ingredient("no self-blends of videos", recipe={"videos": False}),
     "videos_only": Ingredient("no self-blends of photographs", recipe={"photographs": False}),
     "unpaired": Ingredient("a self-blend stands beside any real", train={"balance": "class"}),
-    "real_fakes": Ingredient("half of the fakes are real ones, of other methods", train={"blended_share": 0.5}),
+    "real_fakes": Ingredient(
+        "half of the fakes are real ones, of other methods", train={"blended_share": 0.5}, recipe={"real_fakes": True}
+    ),
+    "swapped": Ingredient(
+        "half of the fakes wear another person's face", train={"blended_share": 0.5}, recipe={"swapped": True}
+    ),
     "robust": Ingredient("heavier compression, blur and noise", train={"recipe": "robust"}),
     "no_compression": Ingredient("mirroring and colour alone", train={"recipe": "fine"}),
     "colours": Ingredient("the network sees colours alone", train={"backbone_settings": {"sees": "colours"}}),

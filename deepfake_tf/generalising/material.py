@@ -3,6 +3,7 @@
     WORK/clips-<spec>/videos/         every labelled video; matched pairs in the split test, the others in train
     WORK/clips-<spec>/photographs/    a clip of one frame each, all real
     WORK/clips-<spec>/blended/        the same and a self-blend of each, for a check with shuffled labels
+    WORK/clips-<spec>/swapped/        the same and fakes with faces of other photographs, where a recipe asks for them
 
 A pair is matched if a fake lies beside its own real, in scene and codec its equal, so that only the face tells them
 apart: the real is that of `original_id`, or else of the same group.
@@ -30,6 +31,9 @@ from deepfake_tf.schema import FAKE, REAL, SPLITS, ClipSpec
 
 OnProgress = Callable[[int, int], None]
 """Takes how many are done, and of how many."""
+
+# As many as make a face stand beside others than once.
+SWAPS_PER_PHOTOGRAPH = 4
 
 # With which photographs of one person are told from their names: what stands before a number at the end.
 PERSON_REGEX = r"(.+?)(?:_\d+)?$"
@@ -79,6 +83,14 @@ class Material:
         folder = self.folder / "photographs"
         return list_clips(folder, _splits_of(folder))
 
+    @cached_property
+    def swapped(self) -> ClipTable:
+        """Clips of all photographs and of fakes with faces of other people, made when they are first asked for."""
+        folder = self.folder / "swapped"
+        swaps = BlendSettings(fakes_per_clip=SWAPS_PER_PHOTOGRAPH, spec=self.photographs.spec, swapped=True)
+        blend_data(self.folder / "photographs", folder, swaps)
+        return list_clips(folder, _splits_of(folder))
+
     @property
     def videos_dir(self) -> Path:
         """The shards of the videos."""
@@ -114,7 +126,8 @@ class Material:
         Raises:
             DataError: nothing is left.
         """
-        parts = [self.photographs] if recipe.photographs else []
+        # Their reals are those of the photographs, compressed once more as their fakes are.
+        parts = [self.swapped if recipe.swapped else self.photographs] if recipe.photographs else []
         kept = self._outside(recipe, set(held_out))
         parts += [self.videos.select(kept)] if len(kept) else []
         if not parts:
@@ -126,7 +139,7 @@ class Material:
         outside = np.array([name not in held_out for name in clips.groups])
         hidden = {name for name, group in zip(clips.methods, clips.groups, strict=True) if group in held_out and name}
         fakes = (clips.labels == FAKE) & np.array([name not in hidden for name in clips.methods])
-        wanted = (clips.labels == REAL) & recipe.videos | fakes & (recipe.train.blended_share < 1)
+        wanted = (clips.labels == REAL) & recipe.videos | fakes & recipe.real_fakes
         return np.flatnonzero(outside & wanted)
 
 

@@ -35,3 +35,5 @@ def test_what_is_not_there_is_an_error_in_words():
         ingredients.find("salt")
     with pytest.raises(ConfigError, match="photographs, videos or both"):
         Recipe(photographs=False, videos=False)
+    with pytest.raises(ConfigError, match="with swapped needs photographs"):
+        Recipe(photographs=False, swapped=True)

@@ -1,8 +1,13 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
 from deepfake_tf.errors import DataError
-from deepfake_tf.generalising.material import sort_out
+from deepfake_tf.generalising.ingredients import Recipe
+from deepfake_tf.generalising.material import SWAPS_PER_PHOTOGRAPH, Material, sort_out
 from deepfake_tf.manifest import VideoEntry
+from tests.clips_of_squares import both_classes, write_data
 
 
 def entry(name, label, group):
@@ -31,3 +36,27 @@ def test_matched_groups_are_set_apart():
 def test_too_little_is_said_before_any_work(entries):
     with pytest.raises(DataError, match="matched pairs"):
         sort_out(entries)
+
+
+def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path):
+    def some(kind, label):
+        found = clips.select(np.flatnonzero(clips.labels == label))
+        return dataclasses.replace(found, example_ids=tuple(f"{kind}-{name}" for name in found.example_ids))
+
+    material, num_real = Material(tmp_path), clips.label_counts()["real"]
+    vars(material).update(videos=clips, photographs=some("photographs", 0), swapped=some("swapped", 1))
+
+    def counts(**settings):
+        return material.to_learn_from(Recipe(**settings), ()).label_counts()
+
+    assert counts() == {"real": 2 * num_real, "fake": 0}
+    assert counts(videos=False) == {"real": num_real, "fake": 0}
+    assert counts(swapped=True) == {"real": num_real, "fake": len(clips) - num_real}
+    assert counts(real_fakes=True) == {"real": 2 * num_real, "fake": len(clips) - num_real}
+
+
+def test_photographs_get_faces_of_other_people(tmp_path):
+    material = Material(tmp_path)
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3)})
+    assert material.swapped.label_counts() == {"real": 6, "fake": 6 * SWAPS_PER_PHOTOGRAPH}
+    assert set(material.swapped.methods) == {"", "swapped"}
