@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -94,7 +95,7 @@ def blend_data(
             "it first, with fakes_per_clip=0."
         )
     origin = records.read_index(source).fingerprint() if is_data else _names_digest(_photographs(source))
-    made_from = json.loads(json.dumps({"source": origin, **dataclasses.asdict(settings)}))
+    made_from = json.loads(json.dumps({"source": origin, **_told(settings)}))
     if out.exists():
         return _finished(out, made_from)
     partial = out.with_name(f".{out.name}{atomic.PARTIAL_SUFFIX}")
@@ -106,6 +107,14 @@ def blend_data(
     atomic.write_whole(partial / SETTINGS_NAME, json.dumps(made_from, indent=2, sort_keys=True).encode())
     os.rename(partial, out)
     return index
+
+
+def _told(settings: BlendSettings) -> dict[str, Any]:
+    told = dataclasses.asdict(settings)
+    if not settings.swapped:
+        # Folders of before this was a setting are as they would be made now.
+        del told["swapped"]
+    return told
 
 
 def _finished(out: Path, made_from: dict) -> records.DataIndex:

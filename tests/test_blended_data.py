@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -67,6 +69,8 @@ def test_one_seed_gives_the_same_bytes_and_finished_work_is_kept(source, tmp_pat
     assert (paths[0] / "index.json").stat().st_mtime_ns == modified
     with pytest.raises(ConfigError, match="is there already, made from other clips"):
         blend_data(source, paths[0], BlendSettings(seed=1))
+    # A folder of before faces could be swapped is finished, too.
+    assert "swapped" not in json.loads((paths[0] / blended_data.SETTINGS_NAME).read_text())
 
 
 def test_faces_are_swapped_among_people(tmp_path):
