@@ -63,6 +63,7 @@ def lines_of_curve(curve: dict[str, Any]) -> list[str]:
         others = (tables.value(one["retouched"]),) if more else ()
         rows.append((*numbers, tables.value(one), f"{one['pairs_right']:.0%}", *others))
     flags = f"--ingredient {curve['ingredient']} --epochs {num_epochs}{_started_from(curve)}"
+    flags += " --retouched DIR" if more else ""
     # What was tried once and is in no code.
     by_hand = f", {curve['by_hand']}" if "by_hand" in curve else ""
     return [
