@@ -115,7 +115,7 @@ def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
 
 
 def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
-    recipe = Recipe(SPEC, dataclasses.replace(SMALL, blended_share=0.5))
+    recipe = Recipe(SPEC, dataclasses.replace(SMALL, blended_share=0.5), real_fakes=True)
     clips = material.to_learn_from(recipe, ["group-a"])
     # Fakes of the method that is held out are not there either, whatever their group.
     assert set(clips.video_ids) == {"b", "c", "d", "p", "q"}
