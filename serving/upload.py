@@ -176,14 +176,20 @@ def nameless_file(folder: Path | None) -> tuple[Any, Path]:
 async def readable(requests: AsyncIterator[_Request]) -> AsyncIterator[_Request]:
     """Yields the messages of a call.
 
+    A caller may be gone while a message of its is on the way. grpc.aio never lets go of a message whose reader was
+    cancelled, nor of the up to 64 KiB that came with it; so each is read to its end, by a task that nobody cancels.
+
     Raises:
         RequestError: one cannot be read.
         UploadTimeoutError: none came for IDLE_SEC.
     """
     while True:
+        reading = asyncio.ensure_future(anext(requests, None))
+        # Of one that nobody waits for any more, nobody asks how it ended.
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(IDLE_SEC):
-                request = await anext(requests, None)
+                request = await asyncio.shield(reading)
         except DecodeError as error:
             raise RequestError("A message of this call cannot be read: is it of another .proto file?") from error
         except TimeoutError as error:
