@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # A file of tests is one process's, so that what it prepares is prepared once; each process holds TensorFlow in memory.
+# In the order of tests/conftest.py: the plugin's own, files of many tests first, leaves the longest to the end.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder -rs
 
 .PHONY: demo test check lint protos lock clean

@@ -100,7 +100,7 @@ def of_clips(frozen: Frozen, clips: ClipTable) -> Features:
 
 
 def fit(features: NDArray, labels: NDArray) -> tuple[Any, float]:
-    """Returns the best classifier, and its AUC on pairs that it was not fitted on."""
+    """Returns the best classifier, and its AUC on pairs that it was not fitted on, by which it was chosen."""
     cut = int(len(labels) * LEARNED_SHARE)
     fitted = []
     for strength in STRENGTHS:
