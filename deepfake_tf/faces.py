@@ -7,24 +7,19 @@ model at overlapping tiles of the frame (small faces).
 
 import atexit
 import math
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import assets, native_output
+from deepfake_tf import assets, mediapipe_library, native_output
 from deepfake_tf.decoding.frames import Frame
 from deepfake_tf.schema import NUM_KEYPOINTS, ClipSpec
 
-_MODULE_THAT_LOADS_TENSORFLOW = "tensorflow"
-_import_lock = threading.Lock()
 _open_models: "weakref.WeakSet[Any]" = weakref.WeakSet()
 # A tile's side as a share of the frame's shorter side, and how far tiles overlap as a share of their side: a face that
 # a cut goes through lies whole in the next tile if it is smaller than the overlap.
@@ -89,7 +84,7 @@ class BlazeFace:
         """
         self._longer_side_px = longer_side_px
         self._lock = threading.Lock()
-        self._mediapipe = _import_mediapipe()
+        self._mediapipe = mediapipe_library.load()
         self._min_confidence = min_confidence
         self._least_near = min_confidence * _NEAR_CONFIDENCE
         self._least_in_tiles = min_confidence + _TILE_MORE_CONFIDENCE
@@ -235,15 +230,15 @@ def _to_detection(found: Any, size: tuple[int, int], origin: tuple[int, int], sc
 
 def _load(name: assets.BlazeFaceModel, min_confidence: float) -> Any:
     path = assets.blazeface_path(name)
-    vision = _import_mediapipe().tasks.vision
+    vision = mediapipe_library.load().tasks.vision
     options = vision.FaceDetectorOptions(
-        base_options=_import_mediapipe().tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+        base_options=mediapipe_library.load().tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
         min_detection_confidence=min_confidence,
     )
     with native_output.silenced():
         model = vision.FaceDetector.create_from_options(options)
         # The first look prints, too.
-        mediapipe = _import_mediapipe()
+        mediapipe = mediapipe_library.load()
         model.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.zeros((64, 64, 3), np.uint8)))
     _open_models.add(model)
     return model
@@ -254,19 +249,3 @@ def _leave_to_the_system() -> None:
     """MediaPipe closes a model when it is collected, and fails noisily if that is when the interpreter goes down."""
     for model in _open_models:
         model._handle = None
-
-
-def _import_mediapipe() -> ModuleType:
-    """Imports MediaPipe without TensorFlow, which it would load (15 s) if it is installed, for parts not used here."""
-    with _import_lock:
-        if "mediapipe" in sys.modules or _MODULE_THAT_LOADS_TENSORFLOW in sys.modules:
-            import mediapipe
-
-            return mediapipe
-        os.environ.setdefault("GLOG_minloglevel", "3")
-        sys.modules[_MODULE_THAT_LOADS_TENSORFLOW] = None  # type: ignore[assignment]
-        try:
-            import mediapipe
-        finally:
-            del sys.modules[_MODULE_THAT_LOADS_TENSORFLOW]
-        return mediapipe

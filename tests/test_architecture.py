@@ -16,7 +16,7 @@ ROWS = [
     errors
     """,
     """
-    plain schema plugins command stages protos atomic crc32c native_output
+    plain schema plugins command stages protos atomic crc32c native_output mediapipe_library
     """,
     """
     assets archives manifest balance layouts splits worker_process workers faces tracks clips crops
