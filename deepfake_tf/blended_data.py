@@ -1,8 +1,8 @@
 """A folder of shards with blended fakes, made ahead of time: real clips, and beside each what was blended from it.
 
-A fake is a clip blended with itself, or with another person's face. The reals are those of another folder of shards, or
-photographs whose heads are made to move. A fake is in the group and the split of its real, which the manifest names, so
-that training can pair the two.
+A fake is a clip blended with itself, with another person's face, or with its own face as an autoencoder draws it. The
+reals are those of another folder of shards, or photographs whose heads are made to move. A fake is in the group and the
+split of its real, which the manifest names, so that training can pair the two.
 """
 
 import csv
@@ -21,17 +21,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import atomic, crops, face_regions, faces, layouts, manifest, photographs, records, splits
+from deepfake_tf import (
+    atomic,
+    autoencoders,
+    crops,
+    face_regions,
+    faces,
+    layouts,
+    manifest,
+    photographs,
+    reconstructing,
+    records,
+    splits,
+)
+from deepfake_tf.autoencoders import Autoencoders
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
 from deepfake_tf.decoding.video import VideoInfo
 from deepfake_tf.errors import ConfigError, DataError, VideoError
 from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.reconstructing import Reconstruction
 from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
 from deepfake_tf.swapping import Face, FaceSwap
 
 METHOD = "self_blended"
 SWAPPED = "swapped"
+RECONSTRUCTED = "reconstructed"
 SETTINGS_NAME = "blending.json"
 
 OnProgress = Callable[[int, int], None]
@@ -50,6 +65,9 @@ class BlendSettings:
             every photograph is a person of its own if empty.
         swapped: put a face of another group and of the same split onto the clip, instead of its own. The source is a
             folder of shards.
+        autoencoders: put the clip's own face back as one of these draws it. A folder; if they are not there, they learn
+            from the source's faces of the split train first. The source is a folder of shards.
+        autoencoder_epochs: how long they learn.
     """
 
     fakes_per_clip: int = 1
@@ -57,10 +75,19 @@ class BlendSettings:
     spec: ClipSpec = dataclasses.field(default_factory=ClipSpec)
     group_regex: str = ""
     swapped: bool = False
+    autoencoders: Path | None = None
+    autoencoder_epochs: int = 10
 
     def __post_init__(self) -> None:
         if self.fakes_per_clip < 0:
             raise ConfigError(f"fakes_per_clip must be 0 or more. Received: {self.fakes_per_clip}")
+        if self.swapped and self.autoencoders:
+            raise ConfigError("Faces are swapped or reconstructed, not both. Make two folders of fakes.")
+
+    @property
+    def method(self) -> str:
+        """How the fakes are made."""
+        return SWAPPED if self.swapped else RECONSTRUCTED if self.autoencoders else METHOD
 
 
 @dataclass(frozen=True)
@@ -82,17 +109,17 @@ def blend_data(
         on_progress: is told how far it is.
 
     Raises:
-        ConfigError: `out` is there and was made otherwise, or the source is neither, or faces are to be swapped among
-            photographs of which no shards were made.
+        ConfigError: `out` is there and was made otherwise, or the source is neither, or faces are to be swapped or
+            reconstructed in photographs of which no shards were made.
         DataError: there are no real clips, or those of a split are all of one person whose face is to be swapped.
     """
     is_data = (source / records.INDEX_NAME).is_file()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder of shards made by pipelines.extract, and none of photographs.")
-    if settings.swapped and not is_data:
+    if settings.method != METHOD and not is_data:
         raise ConfigError(
-            f"Faces are swapped among clips of a folder of shards, and {source} is one of photographs. Make shards of "
-            "it first, with fakes_per_clip=0."
+            f"Faces are {settings.method} in clips of a folder of shards, and {source} is one of photographs. Make "
+            "shards of it first, with fakes_per_clip=0."
         )
     origin = records.read_index(source).fingerprint() if is_data else _names_digest(_photographs(source))
     made_from = json.loads(json.dumps({"source": origin, **_told(settings)}))
@@ -111,9 +138,14 @@ def blend_data(
 
 def _told(settings: BlendSettings) -> dict[str, Any]:
     told = dataclasses.asdict(settings)
+    # Folders of before these were settings are as they would be made now.
     if not settings.swapped:
-        # Folders of before this was a setting are as they would be made now.
         del told["swapped"]
+    if settings.autoencoders:
+        # They move with what is made by them.
+        told["autoencoders"] = settings.autoencoders.name
+    else:
+        del told["autoencoders"], told["autoencoder_epochs"]
     return told
 
 
@@ -131,6 +163,7 @@ class _Writer:
         self._folder, self._settings, self._on_progress = folder, settings, on_progress
         self._self_blend = SelfBlend()
         self._swap: FaceSwap | None = None
+        self._reconstruct: Reconstruction | None = None
         self._spec = settings.spec
         self._entries: dict[str, VideoEntry] = {}
         self._shards: dict[str, tuple[records.ShardInfo, ...]] = {}
@@ -141,6 +174,8 @@ class _Writer:
         index = records.read_index(source)
         self._spec = index.spec
         entries = {one.video_id: one for one in manifest.read_manifest(source / MANIFEST_NAME)}
+        if self._settings.autoencoders:
+            self._reconstruct = Reconstruction(self._open(self._settings.autoencoders, source, entries))
         for split in index.shards:
             shards = records.shard_paths(source, split)
             if self._settings.swapped:
@@ -174,6 +209,14 @@ class _Writer:
         records.write_index(self._folder, index)
         return index
 
+    def _open(self, folder: Path, source: Path, entries: Mapping[str, VideoEntry]) -> Autoencoders:
+        if autoencoders.is_finished(folder):
+            return Autoencoders(folder)
+        found = [_face(one) for one in _read_reals(records.shard_paths(source, "train"), entries)]
+        aligned = [reconstructing.align(one.crop[None], one.keypoints_px[None])[0] for one in found]
+        epochs, seed = self._settings.autoencoder_epochs, self._settings.seed
+        return autoencoders.learn(np.array(aligned), folder, epochs=epochs, seed=seed, on_progress=self._on_progress)
+
     def _write(self, split: str, reals: Iterable[_Real], total: int) -> None:
         path = self._folder / f"{split}-00000-of-00001.tfrecord"
         num_videos_before = len(self._entries)
@@ -193,7 +236,7 @@ class _Writer:
             yield self._record(real, real.entry, pixels)
             for fake in range(self._settings.fakes_per_clip):
                 seed = _seed(self._settings.seed, real.entry.video_id, real.clip.clip_id, str(fake))
-                entry = _fake_entry(real.entry, fake, SWAPPED if self._swap else METHOD)
+                entry = _fake_entry(real.entry, fake, self._settings.method)
                 yield self._record(real, entry, self._fake(real, pixels, seed))
             self._on_progress(number + 1, total)
 
@@ -201,7 +244,7 @@ class _Writer:
         keypoints, mask = real.clip.keypoints_crop_px, real.clip.mask
         if self._swap:
             return self._swap(pixels, seed, person=real.entry.group, keypoints_px=keypoints, mask=mask).clip
-        return self._self_blend(pixels, seed, keypoints_px=keypoints, mask=mask).clip
+        return (self._reconstruct or self._self_blend)(pixels, seed, keypoints_px=keypoints, mask=mask).clip
 
     def _record(self, real: _Real, entry: VideoEntry, pixels: NDArray[np.uint8]) -> bytes:
         self._entries[entry.video_id] = entry
@@ -260,7 +303,8 @@ def _info(*, width: int, height: int, fps: float) -> VideoInfo:
 def _fake_entry(real: VideoEntry, number: int, method: str) -> VideoEntry:
     return dataclasses.replace(
         real,
-        video_id=f"{real.video_id}~{number}",
+        # Fakes of several folders can be learned from together.
+        video_id=f"{real.video_id}~{method}~{number}",
         label=FAKE,
         method=method,
         original_id=real.video_id,

@@ -91,7 +91,7 @@ class FaceSwap:
         source = _move(face, keypoints, clip.shape[1], random)
         share = random.uniform(_LEAST_MATCHED, 1)
         for number in np.flatnonzero(there):
-            source[number] = _recolour(source[number], clip[number], weights[number], share)
+            source[number] = match_colours(source[number], clip[number], weights[number], share)
         return Blend(blending.mix(source, clip, weights), weights)
 
     def _choose(self, frame: NDArray, keypoints: NDArray, person: str, random: Random) -> Face:
@@ -134,8 +134,15 @@ def _move(face: Face, keypoints: NDArray, size: int, random: Random) -> ClipArra
     return np.asarray(moved, np.uint8)
 
 
-def _recolour(source: NDArray, target: NDArray, weights: NDArray, share: float) -> NDArray[np.uint8]:
-    """Brings the colours of the source, their mean and their spread, near to those of the target where both meet."""
+def match_colours(source: NDArray, target: NDArray, weights: NDArray, share: float) -> NDArray[np.uint8]:
+    """Brings the colours of a face, their mean and their spread, near to those of a frame where it is blended in.
+
+    Args:
+        source: uint8 [H, W, 3] RGB, the face.
+        target: uint8 [H, W, 3] RGB, the frame.
+        weights: float32 [H, W], the face's share at each pixel.
+        share: of the way, in [0, 1].
+    """
     import cv2
 
     inside = weights > 0.5 * weights.max()

@@ -26,6 +26,14 @@ def build_parser() -> command.Parser:
     parser.add_argument(
         "--swapped", action="store_true", help="blend with a face of another group; needs a folder of shards"
     )
+    parser.add_argument(
+        "--autoencoders",
+        type=Path,
+        metavar="DIR",
+        help="blend with the same face as an autoencoder draws it; if DIR is not there, autoencoders learn from the "
+        "split train first and are kept in it; needs a folder of shards",
+    )
+    parser.add_argument("--autoencoder-epochs", type=int, default=10, help="how long autoencoders learn")
     return parser
 
 
@@ -41,6 +49,8 @@ def work(arguments: argparse.Namespace) -> int:
         spec=ClipSpec(num_frames=arguments.num_frames, crop_size_px=arguments.crop_size_px),
         group_regex=arguments.group_regex,
         swapped=arguments.swapped,
+        autoencoders=arguments.autoencoders,
+        autoencoder_epochs=arguments.autoencoder_epochs,
     )
     print(f"Blending {settings.fakes_per_clip} fakes from each real clip of {arguments.source}.", flush=True)
     with Progress(console=Console(stderr=True)) as bar:

@@ -31,6 +31,7 @@ ROWS = [
     ingredients hours
     """,
     """
+    autoencoders reconstructing
     extraction jpeg_stream photographs records contact_sheet data_folder predictors detector
     degradations reencoding
     verdict_table

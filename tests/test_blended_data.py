@@ -12,6 +12,7 @@ from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.schema import ClipSpec
 from tests.clips_of_squares import SPEC, both_classes, write_data
 from tests.test_photographs import FaceInTheMiddle
+from tests.test_reconstructing import Inverting
 
 
 @pytest.fixture
@@ -83,6 +84,30 @@ def test_faces_are_swapped_among_people(tmp_path):
         assert clips.groups[row] == clips.groups[real]
         mask = clips.read(row)[1]
         assert np.abs(pixels_of(clips, row) - pixels_of(clips, real))[mask].mean() > 0.2
+
+
+def test_faces_are_drawn_by_autoencoders_that_learned_from_the_split_train(source, tmp_path, monkeypatch):
+    learned = []
+
+    def learn(faces, folder, **settings):
+        learned.append((len(faces), faces.shape[1:], folder, settings["epochs"]))
+        return Inverting()
+
+    monkeypatch.setattr(blended_data.autoencoders, "learn", learn)
+    settings = BlendSettings(autoencoders=tmp_path / "drawing", autoencoder_epochs=7)
+    index = blend_data(source, tmp_path / "out", settings)
+    assert learned == [(6, (64, 64, 3), tmp_path / "drawing", 7)]
+    assert {split: index.num_clips(split) for split in index.shards} == {"train": 12, "val": 4}
+    clips = list_clips(tmp_path / "out", ["train", "val"])
+    assert set(clips.methods) == {"", "reconstructed"}
+    for row, (real,) in find_own_reals(clips).items():
+        mask = clips.read(row)[1]
+        assert np.abs(pixels_of(clips, row) - pixels_of(clips, real))[mask].mean() > 0.2
+    # A finished folder does not ask for them.
+    blend_data(source, tmp_path / "out", settings)
+    assert len(learned) == 1
+    with pytest.raises(ConfigError, match="not both"):
+        BlendSettings(autoencoders=tmp_path, swapped=True)
 
 
 def test_faces_are_not_swapped_among_photographs_without_shards_or_with_oneself(source, tmp_path):

@@ -116,7 +116,7 @@ def test_source_and_target_differ_in_sharpness_one_way_or_the_other():
         ("_blurred", 0, 0.3),
         ("_shrunk", 0, 0.3),
         ("_smoothed", 0, 0.7),
-        ("_sharpened", 1.3, 4),
+        ("sharpen", 1.3, 4),
         ("_compressed", 0, 0.3),
     ],
 )
