@@ -57,6 +57,7 @@ class Recipe:
         photographs: learn from self-blends of photographs.
         videos: learn from self-blends of real videos.
         swapped: learn from photographs with another person's face as well, as `train.blended_share` leaves room.
+        reconstructed: learn from photographs whose face an autoencoder drew as well, likewise.
         real_fakes: learn from fakes of other methods as well, likewise.
     """
 
@@ -65,13 +66,16 @@ class Recipe:
     photographs: bool = True
     videos: bool = True
     swapped: bool = False
+    reconstructed: bool = False
     real_fakes: bool = False
 
     def __post_init__(self) -> None:
         if not (self.photographs or self.videos):
             raise ConfigError("A recipe needs photographs, videos or both to learn from.")
-        if self.swapped and not self.photographs:
-            raise ConfigError("Faces are swapped among photographs. A recipe with swapped needs photographs.")
+        if (self.swapped or self.reconstructed) and not self.photographs:
+            raise ConfigError(
+                "Faces are swapped and reconstructed in photographs. A recipe with either needs photographs."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the recipe as plain JSON values."""
@@ -131,6 +135,14 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     ),
     "swapped": Ingredient(
         "half of the fakes wear another person's face", train={"blended_share": 0.5}, recipe={"swapped": True}
+    ),
+    "reconstructed": Ingredient(
+        "half of the fakes were drawn by autoencoders", train={"blended_share": 0.5}, recipe={"reconstructed": True}
+    ),
+    "several": Ingredient(
+        "a third of the fakes each: self-blends, swapped, reconstructed",
+        train={"blended_share": 1 / 3},
+        recipe={"swapped": True, "reconstructed": True},
     ),
     "robust": Ingredient("heavier compression, blur and noise", train={"recipe": "robust"}),
     "no_compression": Ingredient("mirroring and colour alone", train={"recipe": "fine"}),

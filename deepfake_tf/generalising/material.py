@@ -4,6 +4,8 @@
     WORK/clips-<spec>/photographs/    a clip of one frame each, all real
     WORK/clips-<spec>/blended/        the same and a self-blend of each, for a check with shuffled labels
     WORK/clips-<spec>/swapped/        the same and fakes with faces of other photographs, where a recipe asks for them
+    WORK/clips-<spec>/reconstructed/  the same and fakes whose own face was drawn by an autoencoder, likewise
+    WORK/clips-<spec>/autoencoders/   learned from the photographs of the split train
 
 A pair is matched if a fake lies beside its own real, in scene and codec its equal, so that only the face tells them
 apart: the real is that of `original_id`, or else of the same group.
@@ -14,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +36,7 @@ OnProgress = Callable[[int, int], None]
 """Takes how many are done, and of how many."""
 
 # As many as make a face stand beside others than once.
-SWAPS_PER_PHOTOGRAPH = 4
+FAKES_PER_PHOTOGRAPH = 4
 
 # With which photographs of one person are told from their names: what stands before a number at the end.
 PERSON_REGEX = r"(.+?)(?:_\d+)?$"
@@ -86,9 +89,24 @@ class Material:
     @cached_property
     def swapped(self) -> ClipTable:
         """Clips of all photographs and of fakes with faces of other people, made when they are first asked for."""
-        folder = self.folder / "swapped"
-        swaps = BlendSettings(fakes_per_clip=SWAPS_PER_PHOTOGRAPH, spec=self.photographs.spec, swapped=True)
-        blend_data(self.folder / "photographs", folder, swaps)
+        return self._with_fakes("swapped", swapped=True)
+
+    @cached_property
+    def reconstructed(self) -> ClipTable:
+        """Clips of all photographs and of fakes with reconstructed faces, made when they are first asked for."""
+        return self._with_fakes("reconstructed", autoencoders=self.folder / "autoencoders")
+
+    def make_fakes(self, recipe: Recipe, on_progress: OnProgress) -> None:
+        """Makes the fakes that a recipe learns from; those that are there are left as they are."""
+        if recipe.swapped:
+            self._with_fakes("swapped", on_progress, swapped=True)
+        if recipe.reconstructed:
+            self._with_fakes("reconstructed", on_progress, autoencoders=self.folder / "autoencoders")
+
+    def _with_fakes(self, name: str, on_progress: OnProgress = lambda done, of: None, **kind: Any) -> ClipTable:
+        folder = self.folder / name
+        settings = BlendSettings(fakes_per_clip=FAKES_PER_PHOTOGRAPH, spec=self.photographs.spec, **kind)
+        blend_data(self.folder / "photographs", folder, settings, on_progress=on_progress)
         return list_clips(folder, _splits_of(folder))
 
     @property
@@ -126,13 +144,19 @@ class Material:
         Raises:
             DataError: nothing is left.
         """
-        # Their reals are those of the photographs, compressed once more as their fakes are.
-        parts = [self.swapped if recipe.swapped else self.photographs] if recipe.photographs else []
+        parts = self._of_photographs(recipe) if recipe.photographs else []
         kept = self._outside(recipe, set(held_out))
         parts += [self.videos.select(kept)] if len(kept) else []
         if not parts:
             raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
         return join_tables(parts)
+
+    def _of_photographs(self, recipe: Recipe) -> list[ClipTable]:
+        # Their reals are those of the photographs, compressed once more as their fakes are.
+        parts = [self.swapped] if recipe.swapped else []
+        parts += [self.reconstructed] if recipe.reconstructed else []
+        # The reals once.
+        return [*parts[:1], *map(_fakes, parts[1:])] or [self.photographs]
 
     def _outside(self, recipe: Recipe, held_out: set[str]) -> np.ndarray:
         clips = self.videos
@@ -172,6 +196,10 @@ def cut_clips(
 def read_entries(path: Path) -> list[VideoEntry]:
     """Reads a manifest and sorts its videos out."""
     return sort_out(manifest.read_manifest(path))
+
+
+def _fakes(clips: ClipTable) -> ClipTable:
+    return clips.select(np.flatnonzero(clips.labels == FAKE))
 
 
 def _splits_of(folder: Path) -> list[str]:

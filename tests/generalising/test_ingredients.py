@@ -35,5 +35,6 @@ def test_what_is_not_there_is_an_error_in_words():
         ingredients.find("salt")
     with pytest.raises(ConfigError, match="photographs, videos or both"):
         Recipe(photographs=False, videos=False)
-    with pytest.raises(ConfigError, match="with swapped needs photographs"):
-        Recipe(photographs=False, swapped=True)
+    for kind in ("swapped", "reconstructed"):
+        with pytest.raises(ConfigError, match="with either needs photographs"):
+            Recipe(photographs=False, **{kind: True})

@@ -3,11 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from deepfake_tf import blended_data
+from deepfake_tf.batching.sampling import find_own_reals
 from deepfake_tf.errors import DataError
+from deepfake_tf.generalising import ingredients
 from deepfake_tf.generalising.ingredients import Recipe
-from deepfake_tf.generalising.material import SWAPS_PER_PHOTOGRAPH, Material, sort_out
+from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, Material, sort_out
 from deepfake_tf.manifest import VideoEntry
 from tests.clips_of_squares import both_classes, write_data
+from tests.test_reconstructing import Inverting
 
 
 def entry(name, label, group):
@@ -38,25 +42,50 @@ def test_too_little_is_said_before_any_work(entries):
         sort_out(entries)
 
 
+def test_fakes_of_two_kinds_can_be_learned_from_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.autoencoders, "learn", lambda *data, **settings: Inverting())
+    material = Material(tmp_path)
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3)})
+    write_data(material.folder / "videos", {"train": both_classes("v", 1)})
+    recipe, told = ingredients.find("several").added_to(Recipe()), []
+    material.make_fakes(recipe, lambda done, of: told.append((done, of)))
+    assert told[-1][0] == 6
+    clips = material.to_learn_from(recipe, ())
+    num_photographs, num_videos = 6, 2
+    assert clips.label_counts() == {
+        "real": num_photographs + num_videos,
+        "fake": 2 * num_photographs * FAKES_PER_PHOTOGRAPH,
+    }
+    assert set(clips.methods) == {"", "swapped", "reconstructed"}
+    # Each is learned from beside its own real.
+    for fake, (real,) in find_own_reals(clips).items():
+        assert clips.original_ids[fake] == clips.video_ids[real]
+
+
 def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path):
     def some(kind, label):
         found = clips.select(np.flatnonzero(clips.labels == label))
         return dataclasses.replace(found, example_ids=tuple(f"{kind}-{name}" for name in found.example_ids))
 
     material, num_real = Material(tmp_path), clips.label_counts()["real"]
-    vars(material).update(videos=clips, photographs=some("photographs", 0), swapped=some("swapped", 1))
+    vars(material).update(
+        videos=clips, photographs=some("photographs", 0), swapped=clips, reconstructed=some("drawn", 1)
+    )
 
     def counts(**settings):
         return material.to_learn_from(Recipe(**settings), ()).label_counts()
 
     assert counts() == {"real": 2 * num_real, "fake": 0}
     assert counts(videos=False) == {"real": num_real, "fake": 0}
-    assert counts(swapped=True) == {"real": num_real, "fake": len(clips) - num_real}
+    num_fake = len(clips) - num_real
+    assert counts(swapped=True, videos=False) == {"real": num_real, "fake": num_fake}
+    # The photographs come once.
+    assert counts(swapped=True, reconstructed=True, videos=False) == {"real": num_real, "fake": 2 * num_fake}
     assert counts(real_fakes=True) == {"real": 2 * num_real, "fake": len(clips) - num_real}
 
 
 def test_photographs_get_faces_of_other_people(tmp_path):
     material = Material(tmp_path)
     write_data(material.folder / "photographs", {"train": both_classes("t", 3)})
-    assert material.swapped.label_counts() == {"real": 6, "fake": 6 * SWAPS_PER_PHOTOGRAPH}
+    assert material.swapped.label_counts() == {"real": 6, "fake": 6 * FAKES_PER_PHOTOGRAPH}
     assert set(material.swapped.methods) == {"", "swapped"}
