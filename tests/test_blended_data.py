@@ -87,17 +87,23 @@ def test_faces_are_swapped_among_people(tmp_path):
 
 
 def test_faces_are_drawn_by_autoencoders_that_learned_from_the_split_train(source, tmp_path, monkeypatch):
-    learned = []
+    learned, drawn = [], []
+
+    class Counting(Inverting):
+        def draw(self, name, faces):
+            drawn.append(name)
+            return super().draw(name, faces)
 
     def learn(faces, folder, **settings):
         learned.append((len(faces), faces.shape[1:], folder, settings["epochs"]))
-        return Inverting()
+        return Counting()
 
     monkeypatch.setattr(blended_data.autoencoders, "learn", learn)
     settings = BlendSettings(autoencoders=tmp_path / "drawing", autoencoder_epochs=7)
     index = blend_data(source, tmp_path / "out", settings)
     assert learned == [(6, (64, 64, 3), tmp_path / "drawing", 7)]
     assert {split: index.num_clips(split) for split in index.shards} == {"train": 12, "val": 4}
+    assert len(drawn) == 8
     clips = list_clips(tmp_path / "out", ["train", "val"])
     assert set(clips.methods) == {"", "reconstructed"}
     for row, (real,) in find_own_reals(clips).items():
