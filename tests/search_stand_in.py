@@ -1,7 +1,6 @@
-"""A process of a search by several machines, whose trainings only wait: python -m tests.search_stand_in DATA RUN."""
+"""A process of a search by several machines, whose trainings only wait."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -36,12 +35,8 @@ def wait_for_another_worker(trials):
         time.sleep(0.05)
 
 
-def main() -> None:
-    data_dir, run_dir = (Path(one) for one in sys.argv[1:])
+def search(data_dir: Path, run_dir: Path) -> None:
+    """As the chief or as a worker, which the environment says."""
     training.train = train
     work = tuning.tune_as_worker if search_workers.find_place().is_worker else tuning.tune
     work(data_dir, run_dir, BASE, search=SEARCH)
-
-
-if __name__ == "__main__":
-    main()

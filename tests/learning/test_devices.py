@@ -2,11 +2,7 @@
 
 import dataclasses
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +10,7 @@ import pytest
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.learning.devices import _place, find_devices
 from deepfake_tf.learning.settings import TrainSettings
+from tests import warm_processes
 from tests.clips_of_squares import both_classes, write_data
 
 # Nothing is drawn, and no statistics are taken, that would differ between a batch and its parts.
@@ -38,19 +35,19 @@ ROUGH = dataclasses.replace(
     precision="mixed_float16",
     backbone_rate=0.1,
 )
-PROGRAM = """
-import json, sys
-import tensorflow as tf
-num_devices, data, *runs = sys.argv[1:]
-if int(num_devices) > 1:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(num_devices))
-from deepfake_tf.learning.settings import TrainSettings
-from deepfake_tf.learning.training import train
-for run_dir, settings in zip(runs[::2], runs[1::2]):
-    run = train(data, run_dir, TrainSettings.from_json(json.loads(settings)), num_devices=int(num_devices))
-    print(json.dumps(run["result"]["devices"]))
-"""
+
+
+def train_all(num_devices, data, runs):
+    """Several trainings in one process, as a search has them."""
+    if num_devices > 1:
+        import tensorflow as tf
+
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+    from deepfake_tf.learning.training import train
+
+    for run_dir, settings in runs:
+        train(data, run_dir, settings, num_devices=num_devices)
 
 
 def test_one_cpu_is_the_default_and_takes_no_strategy():
@@ -95,26 +92,14 @@ def data(tmp_path_factory):
     )
 
 
-def start(num_devices, data, runs, **environment):
-    words = [word for run_dir, settings in runs for word in (str(run_dir), json.dumps(settings.to_json()))]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(num_devices), str(data), *words],
-        cwd=Path(__file__).parent.parent.parent,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def finish(*processes):
-    """What each printed, a JSON value a line."""
-    found = []
     for process in processes:
-        out, error = process.communicate(timeout=280)
-        assert process.returncode == 0, error[-3000:]
-        found.append([json.loads(line) for line in out.splitlines()])
-    return found
+        process.join(timeout=280)
+        assert process.exitcode == 0
+
+
+def devices(run_dir):
+    return json.loads((run_dir / "run.json").read_text())["result"]["devices"]
 
 
 def assert_equal_runs(one, other):
@@ -137,10 +122,10 @@ def alone(data, tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_devices_of_a_process_come_to_the_weights_of_one(data, alone, tmp_path):
-    # Two trainings in one process, as a search has them.
     runs = [(tmp_path / "run", SETTINGS), (tmp_path / "rough", ROUGH)]
-    ((first, second),) = finish(start(2, data, runs))
-    assert first == second == {"names": ["CPU", "CPU"], "num_replicas": 2, "num_workers": 1}
+    finish(warm_processes.start(train_all, 2, data, runs))
+    expected = {"names": ["CPU", "CPU"], "num_replicas": 2, "num_workers": 1}
+    assert [devices(run_dir) for run_dir, _ in runs] == [expected] * 2
     assert_equal_runs(tmp_path / "run", alone)
     assert (tmp_path / "rough" / "curves.png").is_file()
 
@@ -151,15 +136,8 @@ def test_two_workers_come_to_the_weights_of_one(data, alone, tmp_path):
         one.bind(("localhost", 0))
         other.bind(("localhost", 0))
         workers = [f"localhost:{free.getsockname()[1]}" for free in (one, other)]
-    processes = [
-        start(
-            0,
-            data,
-            [(tmp_path / "run", SETTINGS)],
-            TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
-        )
-        for index in range(2)
-    ]
-    found = finish(*processes)
-    assert found == [[{"names": ["CPU"], "num_replicas": 2, "num_workers": 2}]] * 2
+    clusters = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    run = [(tmp_path / "run", SETTINGS)]
+    finish(*[warm_processes.start(train_all, 0, data, run, TF_CONFIG=json.dumps(one)) for one in clusters])
+    assert devices(tmp_path / "run") == {"names": ["CPU"], "num_replicas": 2, "num_workers": 2}
     assert_equal_runs(tmp_path / "run", alone)

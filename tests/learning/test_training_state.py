@@ -1,10 +1,7 @@
 """A run that is stopped again and again, at last by SIGKILL, ends with the weights of one that was not."""
 
-import json
+import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from deepfake_tf import runs
 from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
+from tests import warm_processes
 from tests.clips_of_squares import both_classes, write_data
 
 # Everything that has a state: moments, average, schedule, a backbone that waits, dropout, what is drawn and gathered.
@@ -35,17 +33,6 @@ SETTINGS = TrainSettings(
     epochs=3,
     deterministic=True,
 )
-PROGRAM = """
-import json, os, signal, sys
-from deepfake_tf.learning.settings import TrainSettings
-from deepfake_tf.learning.training import train
-
-def kill(at):
-    if (at.epoch, at.step) == (3, 3):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-train(sys.argv[1], sys.argv[2], TrainSettings.from_json(json.loads(sys.argv[3])), on_progress=kill, save_every_sec=0)
-"""
 
 
 class Stop(Exception):
@@ -60,6 +47,14 @@ def stop_at(epoch, step):
     return stop
 
 
+def train_until_killed(data, run_dir):
+    def kill(at):
+        if (at.epoch, at.step) == (3, 3):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    training.train(data, run_dir, SETTINGS, on_progress=kill, save_every_sec=0)
+
+
 @pytest.mark.slow
 def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(tmp_path):
     data = write_data(tmp_path / "data", {"train": both_classes("t", 5), "val": both_classes("v", 2)})
@@ -69,9 +64,9 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(tmp_path)
     for moment in ((1, 1), (2, 3)):
         with pytest.raises(Stop):
             training.train(data, parts, SETTINGS, on_progress=stop_at(*moment), save_every_sec=0)
-    command = [sys.executable, "-c", PROGRAM, str(data), str(parts), json.dumps(SETTINGS.to_json())]
-    killed = subprocess.run(command, cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=200)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    killed = warm_processes.start(train_until_killed, data, parts)
+    killed.join(200)
+    assert killed.exitcode == -signal.SIGKILL
     found = training.train(data, parts, SETTINGS)
     assert found["result"]["metrics"] == expected["result"]["metrics"]
     assert (parts / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()

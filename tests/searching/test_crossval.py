@@ -3,10 +3,8 @@
 import csv
 import dataclasses
 import json
+import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,6 +18,7 @@ from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.searching import crossval
 from deepfake_tf.searching.crossval import FoldSettings
+from tests import warm_processes
 from tests.clips_of_squares import both_classes, write_data
 
 SETTINGS = TrainSettings(epochs=4, patience=2, seed=3, batch_size=4)
@@ -180,18 +179,12 @@ def test_too_few_groups_are_said_before_the_first_training(data, tmp_path, train
     assert not trainings
 
 
-KILLED = """
-import json, os, signal, sys
-from deepfake_tf.learning.settings import TrainSettings
-from deepfake_tf.searching.crossval import FoldSettings, cross_validate
+def validate_until_killed(data, run_dir, settings, folds):
+    def kill(at):
+        if at.fold == 1 and at.training and (at.training.epoch, at.training.step) == (2, 2):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-def kill(at):
-    if at.fold == 1 and at.training and (at.training.epoch, at.training.step) == (2, 2):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-settings, folds = (json.loads(text) for text in sys.argv[3:])
-cross_validate(*sys.argv[1:3], TrainSettings.from_json(settings), folds=FoldSettings(**folds), on_progress=kill)
-"""
+    crossval.cross_validate(data, run_dir, settings, folds=folds, on_progress=kill)
 
 
 @pytest.mark.slow
@@ -202,13 +195,11 @@ def test_a_real_one_that_is_killed_ends_as_one_that_is_not_in_a_run_that_can_be_
     )
     folds = FoldSettings(num_folds=2, val_share=0.3)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    told = [json.dumps(settings.to_json()), json.dumps(dataclasses.asdict(folds))]
-    command = [sys.executable, "-c", KILLED, str(data), str(killed), *told]
-    # It loads TensorFlow and trains while this process trains too.
-    with subprocess.Popen(command, cwd=Path(__file__).parent.parent.parent, stderr=subprocess.PIPE) as process:
-        result = crossval.cross_validate(data, whole, settings, folds=folds)
-        said = process.communicate(timeout=200)[1]
-    assert process.returncode == -signal.SIGKILL, said[-2000:]
+    # It trains while this process trains too.
+    process = warm_processes.start(validate_until_killed, data, killed, settings, folds)
+    result = crossval.cross_validate(data, whole, settings, folds=folds)
+    process.join(200)
+    assert process.exitcode == -signal.SIGKILL
     assert (killed / "folds" / "1" / "state.npz").is_file()
     assert crossval.cross_validate(data, killed, settings, folds=folds)["pooled"] == result["pooled"]
     for name in ("folds.json", "oof_scores.csv", "oof_clip_scores.csv", "final/history.csv"):

@@ -2,11 +2,11 @@
 
 import csv
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import keras_tuner
@@ -18,7 +18,7 @@ from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.searching import search_oracles, search_workers, tuning
 from deepfake_tf.searching.search_settings import SearchSettings
 from deepfake_tf.searching.search_workers import Place, find_place
-from tests import search_stand_in
+from tests import search_stand_in, warm_processes
 from tests.clips_of_squares import both_classes, write_data
 
 ROOT = Path(__file__).parent.parent.parent
@@ -118,17 +118,15 @@ def test_a_chief_and_two_workers_make_each_trial_once_though_one_is_killed(tmp_p
         # Both at once, each in the middle of its work.
         wait_for(lambda: any("worker-1" in one for one in trained(run_dir).values()), processes)
         processes["worker-1"].kill()
-        processes["worker-1"].wait()
-        processes["worker-1"].stderr.close()
+        processes["worker-1"].join()
         processes["worker-1"] = start("worker-1", data, run_dir, place)
         for name, process in processes.items():
-            said = process.communicate(timeout=240)[1]
-            assert process.returncode == 0, f"{name}: {said}"
+            process.join(240)
+            assert process.exitcode == 0, name
     finally:
         for process in processes.values():
             process.kill()
-            process.wait()
-            process.stderr.close()
+            process.join()
 
     with (run_dir / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -157,7 +155,7 @@ def test_a_search_killed_in_a_trial_ends_in_the_same_table(tmp_path, monkeypatch
         wait_for(lambda: len(trained(tmp_path / "killed")) == 3, {"alone": one})
     finally:
         one.kill()
-        one.communicate()
+        one.join()
     monkeypatch.setenv("KERASTUNER_TUNER_ID", "alone")
     monkeypatch.setattr(training, "train", search_stand_in.train)
     monkeypatch.setattr(search_stand_in, "TRIAL_SEC", 0.0)
@@ -167,10 +165,9 @@ def test_a_search_killed_in_a_trial_ends_in_the_same_table(tmp_path, monkeypatch
         assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
-def start(name: str, data: Path, run_dir: Path, place: dict[str, str]) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.search_stand_in", str(data), str(run_dir)]
-    environment = os.environ | place | {"KERASTUNER_TUNER_ID": name, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+def start(name: str, data: Path, run_dir: Path, place: dict[str, str]) -> BaseProcess:
+    environment = place | {"KERASTUNER_TUNER_ID": name}
+    return warm_processes.start(search_stand_in.search, data, run_dir, **environment)
 
 
 def trained(run_dir: Path) -> dict[str, str]:
@@ -180,7 +177,6 @@ def trained(run_dir: Path) -> dict[str, str]:
 def wait_for(is_so, processes, timeout_sec=240):
     end = time.monotonic() + timeout_sec
     while not is_so():
-        stopped = {name: one.stderr.read() for name, one in processes.items() if one.poll() is not None}
-        assert not stopped, stopped
+        assert not [name for name, one in processes.items() if not one.is_alive()]
         assert time.monotonic() < end
         time.sleep(0.05)
