@@ -26,7 +26,9 @@ def build_parser() -> command.Parser:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, made if it is not there")
     train_flags.add_flags(parser)
     loading = parser.add_argument_group("loading", "How batches are made ready; the result does not depend on it.")
-    loading.add_argument("--threads", type=int, metavar="N", help="that make batches ready (default: as many as pay)")
+    loading.add_argument(
+        "--threads", type=int, metavar="N", help="that make batches ready (default: a thread a core, 16 at most)"
+    )
     loading.add_argument(
         "--cache", default="", metavar="memory|FOLDER", help="keep decoded clips there, so that each is decoded once"
     )

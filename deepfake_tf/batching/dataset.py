@@ -21,7 +21,7 @@ from deepfake_tf.batching.sampling import Draws, Sampler, Sampling, worker_part
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.schema import FAKE, INPUT_CLIPS, INPUT_MASK, REAL, ClipSpec
 
-# Beside those that threads are working on. Left to itself tf.data fills the memory with batches while the model rests.
+# Beside those that threads are working on.
 _NUM_PREFETCHED = 2
 
 
@@ -71,7 +71,7 @@ def for_training(
         )
 
     epochs = tf.data.Dataset.counter(first_batch // sampler.num_batches)
-    return epochs.flat_map(one_epoch).prefetch(_NUM_PREFETCHED)
+    return _made_ahead(epochs.flat_map(one_epoch))
 
 
 def for_evaluation(
@@ -98,11 +98,13 @@ def for_evaluation(
     loader = Loader(clips, loading)
     load = loader.each_changed(tuple(ops), seed) if ops else loader.plain
     batches = tf.data.Dataset.range(len(clips)).batch(batch_size)
-    return batches.map(
-        lambda rows: _as_tensors(load, [rows], clips.spec),
-        num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(_NUM_PREFETCHED)
+    return _made_ahead(
+        batches.map(
+            lambda rows: _as_tensors(load, [rows], clips.spec),
+            num_parallel_calls=loading.num_threads or tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+    )
 
 
 def balanced_weights(clips: ClipTable) -> tuple[float, float]:
@@ -133,6 +135,17 @@ def plain_errors() -> Iterator[None]:
         if not found:
             raise
         raise DataError(rest.splitlines()[0]) from error
+
+
+def _made_ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Has a few batches made before they are asked for, by a fixed number of threads.
+
+    Left to its tuning tf.data fills the memory with batches while the model rests, and whoever is done with them waits
+    for the tuning to end: seconds at the end of each training in which nothing runs.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(_NUM_PREFETCHED).with_options(options)
 
 
 def _part_size(sampling: Sampling, loading: Loading) -> int:

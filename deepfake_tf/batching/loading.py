@@ -33,7 +33,7 @@ class Loading:
     """How batches are made ready; what is in them does not depend on it, `worker` apart.
 
     Attributes:
-        num_threads: that load batches, each thread its own; as many as pay if None.
+        num_threads: that load batches, each thread its own; as many as there are cores, 16 at most, if None.
         deterministic: batches come in one order, even if that means waiting for a slow one.
         cache: keeps decoded clips: "memory", a folder, or nothing if empty.
         worker: which of several workers this is, from 0; each gets its part of every training batch.

@@ -311,6 +311,11 @@ def test_few_batches_are_made_ahead(clips):
     assert timing.snapshot()["read"]["count"] <= 2 * (1 + 2 + 4)
 
 
+def test_nothing_is_tuned_so_that_nobody_waits_for_the_tuning_to_end(clips):
+    for made in (dataset.for_training(clips, Sampling(batch_size=2)), dataset.for_evaluation(clips, batch_size=2)):
+        assert made.options().autotune.enabled is False
+
+
 def test_time_is_told_by_stage(clips):
     timing = Timing()
     sampling = Sampling(recipe="basic", batch_size=4, balance="class", blended_share=0.5)
