@@ -2,8 +2,8 @@
 
 With a finished WORK its figures are saved as deepfake_tf/generalising/measured/NAME.json first. Then the tables of
 every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
-added. So are those of measured/curves/, measured/frozen/ and measured/responses/, which
-tests.benchmarks.long_training, frozen and responses fill.
+added. So are those of measured/curves/, measured/frozen/, measured/other_people/, measured/responses/ and
+measured/rungs/, which tests.benchmarks.long_training, frozen, other_people, responses and rungs fill.
 """
 
 import argparse
@@ -23,8 +23,10 @@ MEASURED = FOLDER / "measured"
 CURVES = MEASURED / "curves"
 RESPONSES = MEASURED / "responses"
 FROZEN = MEASURED / "frozen"
+RUNGS = MEASURED / "rungs"
+OTHER_PEOPLE = MEASURED / "other_people"
 KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness")
-_BLOCK = re.compile(r"<!-- (measured|curve|frozen|responses): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
+_BLOCK = re.compile(r"<!-- ([a-z_]+): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
 def save(work: Path, name: str) -> None:
@@ -152,11 +154,69 @@ def lines_of_frozen(found: dict[str, Any]) -> list[str]:
     return [f"`python -m tests.benchmarks.frozen CLIPS {flags}`", "", *tables.markdown(rows), ""]
 
 
+def lines_of_other_people(found: dict[str, Any]) -> list[str]:
+    flags = f"--backbone {found['backbone']} --weights {found['weights']}"
+    lines = [f"`python -m tests.benchmarks.other_people CLIPS {flags}`", ""]
+    for fit, what in (("apart", "videos and their labels"), ("pairs", "differences of pairs")):
+        lines += [f"Fitted on {what}: pairs in order, and the AUC, with intervals over groups:", ""]
+        lines += [*tables.markdown(_by_what_is_seen(found["rows"], fit)), ""]
+    return lines
+
+
+def _by_what_is_seen(rows: dict[str, Any], fit: str) -> list[tables.Row]:
+    seen = list(dict.fromkeys(one["sees"] for one in rows.values()))
+    features = list(dict.fromkeys(name.split(",")[0] for name in rows))
+
+    def cell(name: str) -> str:
+        if name not in rows:
+            return ""
+        one = rows[name][fit]
+        low, high = one["pairs_interval"]
+        return f"{one['pairs_right']:.0%} ({low:.0%} to {high:.0%}), {tables.value(one)}"
+
+    return [("features", *seen), *((name, *(cell(f"{name}, {what}") for what in seen)) for name in features)]
+
+
+def lines_of_rungs(found: dict[str, Any]) -> list[str]:
+    rungs, kinds = found["rows"], list(next(iter(found["rows"].values()))["measures"])
+    tried = "".join(f" {name}" for name in list(rungs)[1:])
+    flags = f"--clips {found['asked_clips']} --try{tried} --retouched DIR{' --generators' if len(kinds) > 2 else ''}"
+    lines = [
+        f"`python -m tests.benchmarks.rungs MANIFEST --photographs DIR --work WORK {flags}{_started_from(found)}`",
+        "",
+        *tables.markdown(_rungs_on(rungs, kinds[:2])),
+        "",
+    ]
+    if kinds[2:]:
+        words = "Fakes of each kind, made from real photographs of people whom no rung has seen:"
+        lines += [words, "", *tables.markdown(_rungs_on(rungs, kinds[2:])), ""]
+    return lines
+
+
+def _rungs_on(rungs: dict[str, Any], kinds: Sequence[str]) -> list[tables.Row]:
+    heads = (head for kind in kinds for head in (f"{kind.replace('_', '-')} (95 %)", "less base (95 %)", ""))
+    rows: list[tables.Row] = [("ingredient", "clips", "learned", *heads)]
+    for name, one in rungs.items():
+        told = (part for kind in kinds for part in _against_base(one["measures"][kind]))
+        rows.append((name, f"{one['clips']:,}", tables.number(one["learned"]), *told))
+    return rows
+
+
+def _against_base(measured: dict[str, Any]) -> tables.Row:
+    change = measured.get("against_base")
+    if not change:
+        return tables.value(measured), "", ""
+    low, high = change["interval"]
+    return tables.value(measured), f"{change['difference']:+.3f} ({low:+.3f} to {high:+.3f})", change["words"]
+
+
 _KINDS = {
     "measured": (MEASURED, lines_of),
     "curve": (CURVES, lines_of_curve),
     "frozen": (FROZEN, lines_of_frozen),
+    "other_people": (OTHER_PEOPLE, lines_of_other_people),
     "responses": (RESPONSES, lines_of_responses),
+    "rungs": (RUNGS, lines_of_rungs),
 }
 
 

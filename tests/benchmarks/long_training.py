@@ -62,14 +62,21 @@ def measure(
     return found
 
 
-def wanted(chosen: argparse.Namespace) -> Recipe:
-    """Returns the recipe that the flags ask for."""
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The flags that `network` reads."""
+    parser.add_argument("--backbone", default="", help="as of pipelines.generalise")
+    parser.add_argument("--weights", default="none", help="as of pipelines.generalise")
+    parser.add_argument("--trainable", default="all", help="which weights of --backbone learn, such as last:11")
+
+
+def network(chosen: argparse.Namespace) -> Recipe:
+    """Returns the recipe with the network that the flags ask for."""
     recipe = Recipe()
     if chosen.backbone:
         recipe = ingredients.with_backbone(recipe, chosen.backbone, chosen.weights)
         own = {**recipe.train.backbone_settings, "trainable": chosen.trainable}
         recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, backbone_settings=own))
-    return ingredients.find(chosen.ingredient).added_to(recipe)
+    return recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,15 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--ingredient", default=ingredients.BASE)
-    parser.add_argument("--backbone", default="", help="as of pipelines.generalise")
-    parser.add_argument("--weights", default="none", help="as of pipelines.generalise")
-    parser.add_argument("--trainable", default="all", help="which weights of --backbone learn, such as last:11")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--every", type=int, default=4, help="how many epochs lie between two that are measured")
     parser.add_argument("--retouched", type=Path, metavar="DIR", help="photographs, see tests.benchmarks.retouched")
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-base")
+    add_network(parser)
     chosen = parser.parse_args(argv)
-    material, recipe = Material(chosen.clips), wanted(chosen)
+    material, recipe = Material(chosen.clips), ingredients.find(chosen.ingredient).added_to(network(chosen))
     kept = train(material, recipe, chosen.run, chosen.epochs)
     clips_of_an_epoch = len(material.to_learn_from(recipe, sorted(set(material.matched.groups))))
     curve = {

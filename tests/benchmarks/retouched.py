@@ -21,8 +21,9 @@ from deepfake_tf.blended_data import BlendSettings, blend_data
 from deepfake_tf.generalising import tables
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Logits
+from deepfake_tf.judging import scoring
 from deepfake_tf.judging.decision import Decision
-from deepfake_tf.judging.scoring import predict_logits
+from deepfake_tf.judging.scoring import VideoScores, predict_logits
 from deepfake_tf.reporting import measures
 from deepfake_tf.runs import load_run
 from deepfake_tf.schema import FAKE, REAL
@@ -41,18 +42,37 @@ def cut(clips: Path, photographs: Path) -> dict[int, ClipTable]:
 
 def measure(model: keras.Model, both: dict[int, ClipTable]) -> dict[str, Any]:
     """Returns the AUC with its interval over photographs."""
-    return of_logits({label: predict_logits(model, clips, batch_size=32) for label, clips in both.items()})
+    return of_videos(ask(model, both))
 
 
 def of_logits(both: dict[int, Logits]) -> dict[str, Any]:
     """As `measure`, of logits by label."""
-    logits = list(both.values())
-    labels = np.repeat(list(both), [len(one) for one in logits])
-    # Each photograph is of another person.
-    groups = tuple(str(number) for number in range(len(labels)))
-    found = measures.summarise(labels, np.concatenate(logits), groups, Decision())
-    counts = {"num_real": len(logits[0]), "num_fake": len(logits[1])}
+    return of_videos(as_videos(both))
+
+
+def of_videos(videos: VideoScores) -> dict[str, Any]:
+    found = measures.summarise(videos.labels, videos.logits, videos.groups, Decision())
+    counts = {name: found[name] for name in ("num_real", "num_fake")}
     return {**counts, "auc": found["metrics"]["roc_auc"], "interval": found["intervals"]["roc_auc"]}
+
+
+def ask(model: keras.Model, both: dict[int, ClipTable]) -> VideoScores:
+    return as_videos({label: predict_logits(model, clips, batch_size=32) for label, clips in both.items()})
+
+
+def as_videos(both: dict[int, Logits]) -> VideoScores:
+    """Each photograph as a video of one clip and of another person."""
+    logits = np.concatenate(list(both.values()))
+    names = tuple(str(number) for number in range(len(logits)))
+    return VideoScores(
+        video_ids=names,
+        labels=np.repeat(list(both), [len(one) for one in both.values()]),
+        groups=names,
+        logits=logits,
+        scores=scoring.clip_scores(logits),
+        num_clips=np.ones(len(logits), np.int64),
+        track_logits=tuple({0: float(one)} for one in logits),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,114 @@
+"""What ingredients are worth beside each other: python -m tests.benchmarks.rungs MANIFEST --work WORK --name NAME.
+
+    ... --photographs DIR --clips 12000 --try margin aligned --retouched DIR [--generators]
+
+Each rung is trained as the stage trains it, without any matched group, on as many clips as the others, and found again
+if it was trained before. It is asked about the matched pairs and about retouched photographs (tests.benchmarks.
+retouched); and with --generators about fakes that are made from the real ones among these photographs, whom nothing has
+seen: blended with themselves, with another's face, and with their own face as the autoencoders of WORK drew it. Shown
+is how far each lies above the recipe as it stands, paired, with intervals over groups or people. The figures are saved
+as deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from deepfake_tf import atomic
+from deepfake_tf.batching.clip_table import ClipTable, list_clips
+from deepfake_tf.blended_data import BlendSettings, blend_data
+from deepfake_tf.generalising import ingredients, models, scores
+from deepfake_tf.generalising.ingredients import BASE, Recipe
+from deepfake_tf.generalising.material import Material, cut_clips, read_entries
+from deepfake_tf.generalising.scores import Said
+from deepfake_tf.judging.scoring import VideoScores, predict_logits
+from deepfake_tf.learning.settings import read_run
+from deepfake_tf.runs import load_run
+from tests.benchmarks import retouched
+from tests.benchmarks.generalisation import RUNGS, described
+from tests.benchmarks.long_training import add_network, network
+
+PAIRS, RETOUCHED = "matched", "retouched"
+FAKES_PER_PERSON = 4
+
+
+def train(material: Material, recipe: Recipe, run_dir: Path, num_clips: int) -> int:
+    """Trains a rung on about so many clips, and returns on how many."""
+    held_out = sorted(set(material.matched.groups))
+    of_an_epoch = len(material.to_learn_from(recipe, held_out))
+    epochs = max(1, round(num_clips / of_an_epoch))
+    models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out)
+    return epochs * of_an_epoch
+
+
+def made(material: Material, photographs: Path) -> dict[str, ClipTable]:
+    """Fakes of each kind beside their reals, of people whom no rung has seen."""
+    reals = material.folder.with_name(f"{material.folder.name}-{photographs.name}-real")
+    kinds: Mapping[str, dict[str, Any]] = {
+        "self_blended": {},
+        "swapped": {"swapped": True},
+        "reconstructed": {"autoencoders": material.folder / "autoencoders"},
+    }
+    found = {}
+    for name, kind in kinds.items():
+        folder = reals.with_name(f"{reals.name}-{name}")
+        settings = BlendSettings(fakes_per_clip=FAKES_PER_PERSON, spec=material.photographs.spec, **kind)
+        index = blend_data(reals, folder, settings)
+        found[name] = list_clips(folder, [split for split, shards in index.shards.items() if shards])
+    return found
+
+
+def ask(model: keras.Model, clips: ClipTable) -> VideoScores:
+    return Said(clips, predict_logits(model, clips, batch_size=32)).videos()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--photographs", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--clips", type=int, required=True, help="that each rung learns from")
+    parser.add_argument("--try", nargs="*", default=(), dest="ingredients", metavar="INGREDIENT")
+    parser.add_argument("--retouched", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--generators", action="store_true", help="ask about fakes of each kind, too")
+    parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-rungs")
+    add_network(parser)
+    chosen = parser.parse_args(argv)
+    entries, start = read_entries(chosen.manifest), network(chosen)
+    rows: dict[str, dict[str, Any]] = {}
+    first: dict[str, VideoScores] = {}
+    for name in dict.fromkeys((BASE, *chosen.ingredients)):
+        recipe = ingredients.find(name).added_to(start)
+        material = cut_clips(entries, chosen.photographs, chosen.work, recipe.spec, lambda done, of: None)
+        run_dir = chosen.work / f"rungs-{chosen.name}" / name
+        row: dict[str, Any] = {"clips": train(material, recipe, run_dir, chosen.clips)}
+        row["learned"] = read_run(run_dir)["result"]["metrics"]["train_auc"]
+        model, _ = load_run(run_dir)
+        photographs = retouched.cut(material.folder, chosen.retouched)
+        said = {PAIRS: ask(model, material.matched), RETOUCHED: retouched.ask(model, photographs)}
+        if chosen.generators:
+            said |= {kind: ask(model, clips) for kind, clips in made(material, chosen.retouched).items()}
+        first = first or said
+        row["measures"] = {key: _measured(key, videos, first[key], name != BASE) for key, videos in said.items()}
+        rows[name] = row
+        print(name, json.dumps(row), flush=True)
+        # After each: trainings take long.
+        found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "rows": rows}
+        RUNGS.mkdir(parents=True, exist_ok=True)
+        atomic.write_whole(RUNGS / f"{chosen.name}.json", (json.dumps(found, indent=1) + "\n").encode())
+    return 0
+
+
+def _measured(key: str, videos: VideoScores, first: VideoScores, is_compared: bool) -> dict[str, Any]:
+    # Retouched photographs have no reals of their own.
+    found = retouched.of_videos(videos) if key == RETOUCHED else scores.of_matched(videos)
+    return {**found, "against_base": scores.difference(first, videos)} if is_compared else found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
