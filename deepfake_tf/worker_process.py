@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from deepfake_tf import plain
+from deepfake_tf import freed_memory, plain
 from deepfake_tf.errors import DeepfakeError, WorkerCrashError
 from deepfake_tf.schema import Limits
 
@@ -45,11 +45,8 @@ def run_worker(descriptor: int) -> None:
 
 
 def _free_memory() -> None:
-    """Frees what a task has left in circles of objects: PyAV's frames stand in them, with megabytes of pixels.
-
-    Left to itself Python would look for such circles once in thousands of videos.
-    """
-    gc.collect()
+    """Frees what a task has left in circles of objects: PyAV's frames stand in them, with megabytes of pixels."""
+    freed_memory.give_back()
     if not gc.get_freeze_count():
         # Libraries and the face detector stay: to look through them after each task would take longer than the task.
         gc.freeze()

@@ -16,7 +16,7 @@ ROWS = [
     errors
     """,
     """
-    plain schema plugins command stages protos atomic crc32c native_output mediapipe_library
+    plain schema plugins command stages protos atomic crc32c native_output mediapipe_library freed_memory
     """,
     """
     assets archives manifest balance layouts splits worker_process workers faces tracks clips crops
@@ -77,6 +77,7 @@ SERVING_MAY_USE = {
     "assets",
     "atomic",
     "errors",
+    "freed_memory",
     "schema",
     "plugins",
     "command",

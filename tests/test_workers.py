@@ -1,6 +1,7 @@
 """Workers: what a task does to its process, the pool outlives."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import pickle
@@ -11,6 +12,7 @@ import threading
 import time
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -60,6 +62,9 @@ def take_memory(num_bytes):
     return int(np.ones(num_bytes // 8).sum())
 
 
+HOLES_ARE_BETWEEN = []
+
+
 class Circle:
     """Holds itself."""
 
@@ -77,6 +82,19 @@ def leave_a_circle():
 
 def num_circles():
     return sum(one() is not None for one in Circle.left)
+
+
+def leave_holes():
+    """Frees 48 MiB, of which nothing lies at a heap's end. Large ones would lie by themselves, and go back so."""
+    chunks = []
+    for _ in range(1000):
+        chunks.append(bytearray(50_000))
+        HOLES_ARE_BETWEEN.append(bytearray(2000))
+    return resident_mib()
+
+
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def count_to(number, on_progress):
@@ -221,6 +239,12 @@ def test_circles_of_objects_are_freed_after_each_task(pool):
     for _ in range(3):
         pool.submit(leave_a_circle).result()
         assert pool.submit(num_circles).result() == 0
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
+def test_what_a_task_has_freed_goes_back_to_the_system(pool):
+    most = pool.submit(leave_holes).result()
+    assert pool.submit(resident_mib).result() < most - 36
 
 
 def test_hang_costs_one_task(pool):

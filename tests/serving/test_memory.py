@@ -1,14 +1,11 @@
 """What is freed goes back, as the kernel counts it."""
 
 import ctypes
-import gc
 import subprocess
 import sys
-import weakref
 
 import pytest
 
-from serving import memory
 from tests.serving.processes import ROOT
 
 # Chunks, each with something that stays behind it: large ones would lie by themselves, and go back by themselves.
@@ -48,22 +45,6 @@ def test_freed_chunks_go_back_to_the_system():
     assert printed(CHUNKS, "given back") < 12
     # Without it nearly all of 48 stay, or this would show nothing.
     assert printed(CHUNKS, "left alone") > 30
-
-
-class Circle:
-    def __init__(self):
-        self.me = self
-
-
-def test_what_only_holds_itself_is_freed():
-    gc.disable()
-    try:
-        left = weakref.ref(Circle())
-        assert left() is not None
-        memory.give_back_freed()
-        assert left() is None
-    finally:
-        gc.enable()
 
 
 # A heap that is not the first begins at a multiple of 64 MiB (HEAP_MAX_SIZE of glibc on 64 bits).
