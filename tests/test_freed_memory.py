@@ -1,4 +1,4 @@
-"""What is freed, as Python counts it. What the kernel counts: tests/serving/test_memory.py and tests/test_workers.py."""
+"""What is freed, as Python counts it. As the kernel does: tests/serving/test_memory.py and tests/test_workers.py."""
 
 import gc
 import weakref
