@@ -220,7 +220,7 @@ class _Stage:
             run_dir = self._work / "rungs" / name
             with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:
                 held_out = sorted(set(material.matched.groups))
-                material.make_fakes(recipe, tell)
+                material.make_fakes(recipe, lambda done, of: tell(done, of, "for its fakes"))
                 epochs = self._as_long(time, material.to_learn_from(recipe, held_out))
                 models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out, on_progress=_show(tell))
                 said[name] = models.ask(run_dir, recipe, material.videos).of(material.matched)
