@@ -179,8 +179,11 @@ def _by_what_is_seen(rows: dict[str, Any], fit: str) -> list[tables.Row]:
 
 def lines_of_rungs(found: dict[str, Any]) -> list[str]:
     rungs, kinds = found["rows"], list(next(iter(found["rows"].values()))["measures"])
-    tried = "".join(f" {name}" for name in list(rungs)[1:])
-    flags = f"--clips {found['asked_clips']} --try{tried} --retouched DIR{' --generators' if len(kinds) > 2 else ''}"
+    # The first tables had no other runs in them.
+    also = found.get("also", [])
+    tried = "".join(f" {name}" for name in list(rungs)[1:] if name not in also)
+    flags = f"--clips {found['asked_clips']}{f' --try{tried}' if tried else ''} --retouched DIR"
+    flags += " --generators" * (len(kinds) > 2) + (" --also" + "".join(f" {name}=RUN" for name in also) if also else "")
     lines = [
         f"`python -m tests.benchmarks.rungs MANIFEST --photographs DIR --work WORK {flags}{_started_from(found)}`",
         "",

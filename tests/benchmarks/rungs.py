@@ -5,9 +5,10 @@
 Each rung is trained as the stage trains it, without any matched group, on as many clips as the others, and found again
 if it was trained before. It is asked about the matched pairs and about retouched photographs (tests.benchmarks.
 retouched); and with --generators about fakes that are made from the real ones among these photographs, whom nothing has
-seen: blended with themselves, with another's face, and with their own face as the autoencoders of WORK drew it. Shown
-is how far each lies above the recipe as it stands, paired, with intervals over groups or people. The figures are saved
-as deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
+seen: blended with themselves, with another's face, and with their own face as the autoencoders of WORK drew it. So are
+finished runs that --also names, of any length, whose clips were cut alike. Shown is how far each lies above the recipe
+as it stands, paired, with intervals over groups or people. The figures are saved as
+deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
 """
 
 import argparse
@@ -37,13 +38,12 @@ PAIRS, RETOUCHED = "matched", "retouched"
 FAKES_PER_PERSON = 4
 
 
-def train(material: Material, recipe: Recipe, run_dir: Path, num_clips: int) -> int:
-    """Trains a rung on about so many clips, and returns on how many."""
+def train(material: Material, recipe: Recipe, run_dir: Path, num_clips: int) -> None:
+    """Trains a rung on about so many clips, or finds it."""
     held_out = sorted(set(material.matched.groups))
     of_an_epoch = len(material.to_learn_from(recipe, held_out))
     epochs = max(1, round(num_clips / of_an_epoch))
     models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out)
-    return epochs * of_an_epoch
 
 
 def made(material: Material, photographs: Path) -> dict[str, ClipTable]:
@@ -76,32 +76,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--try", nargs="*", default=(), dest="ingredients", metavar="INGREDIENT")
     parser.add_argument("--retouched", type=Path, required=True, metavar="DIR")
     parser.add_argument("--generators", action="store_true", help="ask about fakes of each kind, too")
+    parser.add_argument(
+        "--also", type=_named_run, nargs="*", default=(), metavar="NAME=RUN", help="finished runs of the same crops"
+    )
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-rungs")
     add_network(parser)
     chosen = parser.parse_args(argv)
+    chosen.also = dict(chosen.also)
     entries, start = read_entries(chosen.manifest), network(chosen)
-    rows: dict[str, dict[str, Any]] = {}
+    found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "also": list(chosen.also), "rows": {}}
     first: dict[str, VideoScores] = {}
-    for name in dict.fromkeys((BASE, *chosen.ingredients)):
-        recipe = ingredients.find(name).added_to(start)
+    for name in dict.fromkeys((BASE, *chosen.ingredients, *chosen.also)):
+        recipe = ingredients.find(BASE if name in chosen.also else name).added_to(start)
         material = cut_clips(entries, chosen.photographs, chosen.work, recipe.spec, lambda done, of: None)
-        run_dir = chosen.work / f"rungs-{chosen.name}" / name
-        row: dict[str, Any] = {"clips": train(material, recipe, run_dir, chosen.clips)}
-        row["learned"] = read_run(run_dir)["result"]["metrics"]["train_auc"]
-        model, _ = load_run(run_dir)
-        photographs = retouched.cut(material.folder, chosen.retouched)
-        said = {PAIRS: ask(model, material.matched), RETOUCHED: retouched.ask(model, photographs)}
-        if chosen.generators:
-            said |= {kind: ask(model, clips) for kind, clips in made(material, chosen.retouched).items()}
+        run_dir = chosen.also.get(name) or chosen.work / f"rungs-{chosen.name}" / name
+        if name not in chosen.also:
+            train(material, recipe, run_dir, chosen.clips)
+        said = ask_all(material, run_dir, chosen.retouched, chosen.generators)
         first = first or said
-        row["measures"] = {key: _measured(key, videos, first[key], name != BASE) for key, videos in said.items()}
-        rows[name] = row
-        print(name, json.dumps(row), flush=True)
+        measured = {key: _measured(key, videos, first[key], name != BASE) for key, videos in said.items()}
+        found["rows"][name] = {**_told(run_dir), "measures": measured}
+        print(name, json.dumps(found["rows"][name]), flush=True)
         # After each: trainings take long.
-        found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "rows": rows}
         RUNGS.mkdir(parents=True, exist_ok=True)
         atomic.write_whole(RUNGS / f"{chosen.name}.json", (json.dumps(found, indent=1) + "\n").encode())
     return 0
+
+
+def ask_all(material: Material, run_dir: Path, photographs: Path, generators: bool) -> dict[str, VideoScores]:
+    """What a model says, by what it was asked about."""
+    model, _ = load_run(run_dir)
+    both = retouched.cut(material.folder, photographs)
+    said = {PAIRS: ask(model, material.matched), RETOUCHED: retouched.ask(model, both)}
+    if generators:
+        said |= {kind: ask(model, clips) for kind, clips in made(material, photographs).items()}
+    return said
+
+
+def _told(run_dir: Path) -> dict[str, Any]:
+    """On how many clips a run was trained, and how well it learned them."""
+    run = read_run(run_dir)
+    of_an_epoch = sum(run["data"]["splits"]["train"]["num_clips"].values())
+    result = run["result"]
+    return {"clips": result["num_epochs"] * of_an_epoch, "learned": result["metrics"]["train_auc"]}
+
+
+def _named_run(text: str) -> tuple[str, Path]:
+    name, _, run = text.partition("=")
+    return name, Path(run)
 
 
 def _measured(key: str, videos: VideoScores, first: VideoScores, is_compared: bool) -> dict[str, Any]:
