@@ -1,8 +1,9 @@
 """Good and hostile calls for many minutes: python -m tests.benchmarks.serving_soak VIDEO [VIDEO ...] --minutes 30.
 
 Memory must be flat: the gateway's, that of each of its workers, and all together. What they hold goes up and down with
-what they do, so that means over two minutes are judged, after a warm-up: growth is a slope above twice its standard
-error, and the slope must be known well enough to rule out a growth that would matter.
+what they do, so that the least of each two minutes is judged, which is what they keep, after a warm-up and while calls
+come in: growth is a slope above twice its standard error, and the slope must be known well enough to rule out a growth
+that would matter.
 """
 
 import argparse
@@ -52,13 +53,13 @@ async def callers(target: str, paths: Sequence[Path], end: float, every_sec: flo
 
 
 def slope(at_sec: NDArray[np.float64], mib: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the slope of means over two minutes, in MiB an hour, and twice its standard error."""
+    """Returns the slope of the least held in each two minutes, in MiB an hour, and twice its standard error."""
     blocks = (at_sec // _BLOCK_SEC).astype(int)
     hours = np.array([at_sec[blocks == block].mean() for block in np.unique(blocks)]) / 3600
-    means = np.array([mib[blocks == block].mean() for block in np.unique(blocks)])
-    if len(means) < 4:
+    least = np.array([mib[blocks == block].min() for block in np.unique(blocks)])
+    if len(least) < 4:
         return np.nan, np.nan
-    (steep, _), covariance = np.polyfit(hours, means, 1, cov=True)
+    (steep, _), covariance = np.polyfit(hours, least, 1, cov=True)
     return float(steep), 2 * float(np.sqrt(covariance[0, 0]))
 
 
@@ -89,7 +90,8 @@ async def run(servers: Servers, arguments: argparse.Namespace) -> int:
         parts = " + ".join(f"{mib:.1f}" for mib in held.values())
         print(f"{at / 60:5.1f} min: {parts} MiB, {servers.num_files()} descriptors, {dict(counts)}", flush=True)
     await calling
-    later = [(at, {**held, "total": sum(held.values())}) for at, held in seen if at >= arguments.warm_up_minutes * 60]
+    judged = [(at, held) for at, held in seen if arguments.warm_up_minutes * 60 <= at <= end - begin]
+    later = [(at, {**held, "total": sum(held.values())}) for at, held in judged]
     print(f"criterion: no slope above twice its error, nor perhaps above {_MATTERS_MIB_AN_HOUR:.0f} MiB an hour")
     flat = [is_flat(name, later) for name in later[-1][1]]
     print(f"{dict(counts)}; uploads left: {servers.uploads()}; descriptors: {servers.num_files()}")
