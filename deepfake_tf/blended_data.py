@@ -44,10 +44,11 @@ from deepfake_tf.reconstructing import Reconstruction
 from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
 from deepfake_tf.swapping import Face, FaceSwap
 
-METHOD = "self_blended"
+SELF_BLENDED = "self_blended"
 SWAPPED = "swapped"
 RECONSTRUCTED = "reconstructed"
 SETTINGS_NAME = "blending.json"
+FORMAT_VERSION = 2
 
 OnProgress = Callable[[int, int], None]
 """Takes how many clips are done, and of how many."""
@@ -87,7 +88,7 @@ class BlendSettings:
     @property
     def method(self) -> str:
         """How the fakes are made."""
-        return SWAPPED if self.swapped else RECONSTRUCTED if self.autoencoders else METHOD
+        return SWAPPED if self.swapped else RECONSTRUCTED if self.autoencoders else SELF_BLENDED
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def blend_data(
     is_data = (source / records.INDEX_NAME).is_file()
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder of shards made by pipelines.extract, and none of photographs.")
-    if settings.method != METHOD and not is_data:
+    if settings.method != SELF_BLENDED and not is_data:
         raise ConfigError(
             f"Faces are {settings.method} in clips of a folder of shards, and {source} is one of photographs. Make "
             "shards of it first, with fakes_per_clip=0."
@@ -137,15 +138,10 @@ def blend_data(
 
 
 def _told(settings: BlendSettings) -> dict[str, Any]:
-    told = dataclasses.asdict(settings)
-    # Folders of before these were settings are as they would be made now.
-    if not settings.swapped:
-        del told["swapped"]
+    told = {"format_version": FORMAT_VERSION, **dataclasses.asdict(settings)}
     if settings.autoencoders:
         # They move with what is made by them.
         told["autoencoders"] = settings.autoencoders.name
-    else:
-        del told["autoencoders"], told["autoencoder_epochs"]
     return told
 
 
@@ -235,7 +231,8 @@ class _Writer:
             # The real is compressed once more as well: two compressions against one would tell the classes apart.
             yield self._record(real, real.entry, pixels)
             for fake in range(self._settings.fakes_per_clip):
-                seed = _seed(self._settings.seed, real.entry.video_id, real.clip.clip_id, str(fake))
+                # One for all clips of a video: a fake was made in one way.
+                seed = _seed(self._settings.seed, real.entry.video_id, str(fake))
                 entry = _fake_entry(real.entry, fake, self._settings.method)
                 yield self._record(real, entry, self._fake(real, pixels, seed))
             self._on_progress(number + 1, total)

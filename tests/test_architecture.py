@@ -63,7 +63,7 @@ ROWS = [
     synthetic
     probe_data probe_cells probe_scores probe_table probe_report probe probe_matrix
     search_space search_oracles search_report tuning crossval_report crossval
-    scores models sanity calibrating folds tables generalise
+    scores calibrating models sanity worse folds tables ladder generalise
     """,
 ]
 # Folders of modules, each of which has its own row.

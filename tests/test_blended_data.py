@@ -1,5 +1,3 @@
-import json
-
 import cv2
 import numpy as np
 import pytest
@@ -70,8 +68,6 @@ def test_one_seed_gives_the_same_bytes_and_finished_work_is_kept(source, tmp_pat
     assert (paths[0] / "index.json").stat().st_mtime_ns == modified
     with pytest.raises(ConfigError, match="is there already, made from other clips"):
         blend_data(source, paths[0], BlendSettings(seed=1))
-    # A folder of before faces could be swapped is finished, too.
-    assert "swapped" not in json.loads((paths[0] / blended_data.SETTINGS_NAME).read_text())
 
 
 def test_faces_are_swapped_among_people(tmp_path):
@@ -171,3 +167,17 @@ def test_what_cannot_be_blended_is_an_error_in_words(tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="fakes_per_clip must be 0"):
         BlendSettings(fakes_per_clip=-1)
+
+
+def test_all_clips_of_a_video_are_made_in_one_way(source, tmp_path, monkeypatch):
+    seeds = {}
+
+    def blend(self, clip, seed, **face):
+        seeds.setdefault(seed, []).append(clip)
+        return _Unchanged(clip)
+
+    monkeypatch.setattr(blended_data.SelfBlend, "__call__", blend)
+    blend_data(source, tmp_path / "out", BlendSettings(fakes_per_clip=2))
+    entries = manifest.read_manifest(tmp_path / "out" / "manifest.csv")
+    assert len(seeds) == sum(one.label == 1 for one in entries)
+    assert {len(clips) for clips in seeds.values()} == {2}

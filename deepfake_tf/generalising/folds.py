@@ -10,16 +10,18 @@ from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.generalising import calibrating, scores
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
+from deepfake_tf.judging.decision import Decision
 from deepfake_tf.manifest import VideoEntry
 
-Judge = Callable[[int, ClipTable], Said]
-"""Takes the number of a fold and its clips, and returns what a model says of them that has not seen their groups."""
+Judge = Callable[[int, ClipTable, ClipTable], tuple[Said, Said]]
+"""Takes the number of a fold, its videos and the fakes that were made from its reals, and returns what a model says of
+both that has not seen their groups."""
 
 
 def judge_all(
     material: Material, entries: Sequence[VideoEntry], judge: Judge, *, num_folds: int, seed: int
 ) -> dict[str, Any]:
-    """Returns how right a recipe is on matched pairs, on all videos and by method, and its calibration.
+    """Returns how right a recipe is on matched pairs, on all videos, by method and on made fakes, and its calibration.
 
     Args:
         material: the clips.
@@ -30,27 +32,38 @@ def judge_all(
     """
     there = set(material.videos.video_ids)
     by_video = splits.assign_folds([one for one in entries if one.video_id in there], num_folds=num_folds, seed=seed)
-    clips = material.videos
-    fold = np.array([by_video[name] for name in clips.video_ids])
-    logits = np.zeros(len(clips))
+    by_group = {
+        group: by_video[name] for name, group in zip(material.videos.video_ids, material.videos.groups, strict=True)
+    }
+    tables = (material.videos, material.of_videos)
+    folds = [np.array([by_group[name] for name in clips.groups]) for clips in tables]
+    logits = [np.zeros(len(clips)) for clips in tables]
     for number in range(num_folds):
-        own = np.flatnonzero(fold == number)
-        logits[own] = judge(number, clips.select(own)).logits
-    return measure(Said(clips, logits), material.matched, by_video)
+        rows = [np.flatnonzero(fold == number) for fold in folds]
+        said = judge(number, *(clips.select(own) for clips, own in zip(tables, rows, strict=True)))
+        for values, own, one in zip(logits, rows, said, strict=True):
+            values[own] = one.logits
+    whole, made = (Said(clips, values) for clips, values in zip(tables, logits, strict=True))
+    return measure(whole, made, material.matched, by_group)
 
 
-def measure(whole: Said, matched: ClipTable, by_video: Mapping[str, int]) -> dict[str, Any]:
+def measure(whole: Said, made: Said, matched: ClipTable, by_group: Mapping[str, int]) -> dict[str, Any]:
     """Returns what is said of all videos out of fold.
 
     Args:
         whole: the clips of all videos.
+        made: those of real videos, and of fakes that were made from them.
         matched: those of matched pairs.
-        by_video: the fold of each video.
+        by_group: the fold of each group.
     """
-    videos = whole.of(matched).videos()
+    pairs = whole.of(matched).videos()
+    fitted = calibrating.out_of_fold(made.videos(), by_group)
+    chosen = Decision.from_json(fitted["decision"])
     return {
-        "matched": scores.of_matched(videos),
+        "matched": scores.of_matched(pairs),
         "all": scores.of_matched(whole.videos()),
         "methods": scores.of_methods(whole),
-        "calibration": calibrating.out_of_fold(videos, by_video),
+        "made": scores.of_held_out(made),
+        "calibration": {**fitted, "ece_matched": calibrating.error(pairs, chosen)},
+        "verdicts": calibrating.verdicts(whole, chosen),
     }

@@ -2,45 +2,46 @@
 
     WORK/plan.json               what was asked for, and how many epochs the time gives each training; written first
     WORK/clips-<spec>/           see material.py
-    WORK/rungs/<ingredient>/     a run without any matched group, and its logits of all videos
+    WORK/rungs/<ingredient>/     a run without any matched group and any person held out, and its logits of both
     WORK/folds/<k>/              a run of the chosen recipe without fold k, and its logits of that fold
     WORK/shuffled/               a run of the chosen recipe whose labels were shuffled, and its logits
     WORK/robustness/             of the chosen rung, on the matched pairs
     WORK/final/                  the run that is published, with its calibration
     WORK/results.json            all that was measured; written last
 
-No rung has seen a matched group, so that ingredients are compared on all matched pairs; to choose on them and to report
-on them would flatter, so that what choosing gives is measured by halves (scores.nested). The folds then say how good
-the chosen recipe is when every video, of every group and method, is judged by a model that has seen neither.
+Ingredients are chosen by fakes of people held out, and what was chosen is measured on fakes of other people held out
+(ladder.py). The folds then say how good the chosen recipe is when every video, of every group and method, is judged by
+a model that has seen neither; no video had a say in choosing it.
 """
 
 import dataclasses
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deepfake_tf import atomic, runs
-from deepfake_tf.batching.clip_table import ClipTable
+from deepfake_tf.batching.clip_table import ClipTable, join_tables
 from deepfake_tf.degrading import robustness
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.export import export_servable
-from deepfake_tf.generalising import folds, hours, ingredients, models, sanity, scores, tables
+from deepfake_tf.generalising import folds, hours, ingredients, ladder, models, sanity, scores, tables, worse
 from deepfake_tf.generalising.hours import Hours
-from deepfake_tf.generalising.ingredients import BACKGROUND, BASE, Recipe
+from deepfake_tf.generalising.ingredients import BASE, Recipe
+from deepfake_tf.generalising.ladder import CHOSEN_BY, TESTED_BY, Rung
 from deepfake_tf.generalising.material import Material, cut_clips
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging import decision
 from deepfake_tf.judging.decision import Decision
-from deepfake_tf.judging.scoring import VideoScores
 from deepfake_tf.learning.settings import read_run
 from deepfake_tf.learning.training import Progress
 from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.stages import Stages, Tell
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PLAN_FILE = "plan.json"
 RESULTS_FILE = "results.json"
 
@@ -119,6 +120,7 @@ class _Stage:
         self._wanted, self._screen = wanted, screen
         self._recipes = wanted.recipes()
         self._materials: dict[ClipSpec, Material] = {}
+        self._began = time.monotonic()
 
     def run(self) -> dict[str, Any]:
         finished = self._find_finished()
@@ -126,26 +128,26 @@ class _Stage:
             return finished
         self._work.mkdir(parents=True, exist_ok=True)
         material = self._cut(self._recipes[BASE])
-        time = self._plan(material)
-        rungs = self._climb(time)
-        videos = {name: said.videos() for name, said in rungs.items()}
-        name = scores.choose({key: one for key, one in videos.items() if key != BACKGROUND})
+        dealt = self._plan(material)
+        rungs = self._climb(dealt)
+        name = ladder.choose(rungs)
         recipe, material = self._recipes[name], self._cut(self._recipes[name])
-        out_of_fold = self._fold(recipe, material, time)
-        self._learn_final(recipe, material, time)
+        out_of_fold = self._fold(recipe, material, dealt)
+        self._learn_final(recipe, material, dealt)
         found = {
-            "ladder": self._describe_ladder(videos),
+            "ladder": ladder.describe(rungs),
             "chosen": name,
-            "joining": scores.of_joining(rungs[name]),
+            "joining": scores.of_joining(rungs[name].matched),
             "folds": out_of_fold,
-            "sanity": self._check(name, rungs[name], material, time),
+            "sanity": self._check(name, rungs[name].matched, material, dealt),
             "robustness": self._degrade(name, material),
+            "worse": self._worsen(name, material),
         }
         path = self._publish(out_of_fold)
         results = {
             "format_version": FORMAT_VERSION,
             "identity": self._identity(),
-            "hours": time.to_json(),
+            "hours": dealt.to_json(),
             "data": {
                 "videos": len(set(material.videos.video_ids)),
                 "matched": len(set(material.matched.video_ids)),
@@ -184,6 +186,8 @@ class _Stage:
         size, margin = recipe.spec.crop_size_px, recipe.spec.margin
         with self._screen.stage("Clips", f"crops of {size} pixels, {margin:.0%} added around the face") as tell:
             found = cut_clips(self._entries, self._photographs, self._work, recipe.spec, tell)
+        with self._screen.stage("Fakes", "of photographs and real videos: blended, swapped, reconstructed") as tell:
+            found.make_fakes(lambda done, of: tell(done, of, ""))
         self._materials[recipe.spec] = found
         return found
 
@@ -194,7 +198,8 @@ class _Stage:
         recipe = self._recipes[BASE]
         with self._screen.stage("Plan", "how fast this machine learns, and what the time gives"):
             found = hours.deal(
-                self._wanted.hours,
+                # Cutting clips and making fakes is over.
+                max(self._wanted.hours - (time.monotonic() - self._began) / 3600, 1e-9),
                 clips_per_sec=models.measure_speed(material, recipe, self._work),
                 num_clips=len(material.to_learn_from(recipe, ())),
                 # One learns from shuffled labels.
@@ -211,46 +216,38 @@ class _Stage:
 
     # The ladder ------------------------------------------------------------------------------------------------------
 
-    def _climb(self, time: Hours) -> dict[str, Said]:
-        """Returns what each rung says of the matched pairs."""
-        said = {}
+    def _climb(self, dealt: Hours) -> dict[str, Rung]:
+        rungs = {}
         for name, recipe in self._recipes.items():
             # Before the stage is shown: other crops are a stage of their own.
             material = self._cut(recipe)
-            run_dir = self._work / "rungs" / name
+            run_dir, held_out = self._work / "rungs" / name, material.groups_held_out
             with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:
-                held_out = sorted(set(material.matched.groups))
-                material.make_fakes(recipe, lambda done, of: tell(done, of, "for its fakes"))
-                epochs = self._as_long(time, material.to_learn_from(recipe, held_out))
+                epochs = self._as_long(dealt.of_a_rung, material.to_learn_from(recipe, ()))
                 models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out, on_progress=_show(tell))
-                said[name] = models.ask(run_dir, recipe, material.videos).of(material.matched)
-                found = scores.of_matched(said[name].videos())
-                self._screen.say(f"matched pairs: AUC {tables.value(found)}, {found['pairs_right']:.0%} in order")
-        return said
+                rungs[name] = self._ask(run_dir, recipe, material)
+                found = scores.of_videos(rungs[name].held_out[CHOSEN_BY].videos())
+                self._screen.say(f"fakes of people held out: AUC {tables.value(found)}")
+        return rungs
 
-    def _as_long(self, time: Hours, clips: ClipTable) -> int:
-        """Returns in how many epochs a training sees as many clips as the rung of the recipe as it stands."""
+    def _ask(self, run_dir: Path, recipe: Recipe, material: Material) -> Rung:
+        parts = {split: material.held_out(split) for split in (CHOSEN_BY, TESTED_BY)}
+        said = models.ask_held_out(run_dir, recipe, join_tables(list(parts.values())))
+        return Rung(
+            learned=read_run(run_dir)["result"]["metrics"]["train_auc"],
+            matched=models.ask(run_dir, recipe, material.videos).of(material.matched),
+            held_out={split: said.of(clips) for split, clips in parts.items()},
+        )
+
+    def _as_long(self, epochs: int, clips: ClipTable) -> int:
+        """Returns in how many epochs a training on some clips sees as many as the recipe as it stands in others."""
         base = self._recipes[BASE]
-        material = self._cut(base)
-        of_base = material.to_learn_from(base, sorted(set(material.matched.groups)))
-        return max(1, round(time.of_a_rung * len(of_base) / len(clips)))
+        return max(1, round(epochs * len(self._cut(base).to_learn_from(base, ())) / len(clips)))
 
-    def _describe_ladder(self, rungs: Mapping[str, VideoScores]) -> dict[str, Any]:
-        rows = {}
-        for name, videos in rungs.items():
-            learned = read_run(self._work / "rungs" / name)["result"]["metrics"]["train_auc"]
-            rows[name] = {"what": ingredients.find(name).what, "learned": learned, **scores.of_matched(videos)}
-            if name != BASE:
-                rows[name]["against_base"] = scores.difference(rungs[BASE], videos)
-        to_choose = {name: one for name, one in rungs.items() if name != BACKGROUND}
-        there = set(rungs[BASE].video_ids)
-        entries = [one for one in self._entries if one.video_id in there]
-        return {"rungs": rows, "nested": scores.nested(to_choose, entries, self._wanted.seed)}
-
-    def _check(self, name: str, said: Said, material: Material, time: Hours) -> dict[str, Any]:
+    def _check(self, name: str, said: Said, material: Material, dealt: Hours) -> dict[str, Any]:
         recipe, run_dir = self._recipes[name], self._work / "shuffled"
         with self._screen.stage("Sanity", "a model of shuffled labels, faces blacked out, frame by frame") as tell:
-            epochs = self._as_long(time, material.mislabelled(self._wanted.seed))
+            epochs = self._as_long(dealt.of_a_rung, material.mislabelled(self._wanted.seed))
             models.learn_nothing(material, recipe, run_dir, epochs=epochs, on_progress=_show(tell))
             mislearned = models.ask(run_dir, recipe, material.matched)
             return sanity.check(self._work / "rungs" / name, said, mislearned)
@@ -274,22 +271,30 @@ class _Stage:
             for title, points in curves.items()
         }
 
+    def _worsen(self, name: str, material: Material) -> dict[str, Any]:
+        wanted = self._wanted.robustness
+        if not wanted:
+            return {}
+        with self._screen.stage("Worse pictures", f"fakes of people held out after {', '.join(wanted)}") as tell:
+            clips = material.held_out(TESTED_BY)
+            return worse.measure(self._work / "rungs" / name, clips, wanted, lambda done, of: tell(done, of, ""))
+
     # The chosen recipe -----------------------------------------------------------------------------------------------
 
-    def _fold(self, recipe: Recipe, material: Material, time: Hours) -> dict[str, Any]:
-        def judge(number: int, clips: ClipTable) -> Said:
+    def _fold(self, recipe: Recipe, material: Material, dealt: Hours) -> dict[str, Any]:
+        def judge(number: int, clips: ClipTable, made: ClipTable) -> tuple[Said, Said]:
             run_dir, groups = self._work / "folds" / str(number), sorted(set(clips.groups))
             with self._screen.stage(f"Fold {number}", f"learns without {len(set(clips.video_ids))} videos") as tell:
-                epochs = time.of_a_model
+                epochs = self._as_long(dealt.of_a_model, material.to_learn_from(recipe, ()))
                 models.learn(material, recipe, run_dir, epochs=epochs, held_out=groups, on_progress=_show(tell))
-                return models.ask(run_dir, recipe, clips)
+                return models.ask(run_dir, recipe, clips), models.ask_held_out(run_dir, recipe, made)
 
         wanted = self._wanted
         return folds.judge_all(material, self._entries, judge, num_folds=wanted.num_folds, seed=wanted.seed)
 
-    def _learn_final(self, recipe: Recipe, material: Material, time: Hours) -> None:
+    def _learn_final(self, recipe: Recipe, material: Material, dealt: Hours) -> None:
         with self._screen.stage("Final model", "learns from all of it") as tell:
-            epochs, run_dir = time.of_a_model, self._work / "final"
+            epochs, run_dir = self._as_long(dealt.of_a_model, material.to_learn_from(recipe, ())), self._work / "final"
             models.learn(material, recipe, run_dir, epochs=epochs, held_out=(), on_progress=_show(tell))
 
     def _publish(self, out_of_fold: Mapping[str, Any]) -> Path:
@@ -298,7 +303,9 @@ class _Stage:
             fitted = out_of_fold["calibration"]
             chosen = Decision.from_json(fitted["decision"])
             _, run = runs.load_run(run_dir)
-            decision.write(run_dir, run, chosen, {**fitted, "data": "matched pairs, out of fold"})
+            decision.write(
+                run_dir, run, chosen, {**fitted, "data": "real videos and fakes made from them, out of fold"}
+            )
             return export_servable(run_dir, self._out)
 
 

@@ -15,7 +15,7 @@ LADDER_SHARE = 0.4
 No rung learns for longer than they do."""
 
 OVERHEAD = 0.15
-"""Of the time, for cutting clips, judging and publishing."""
+"""Of the time, for judging and publishing."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Hours:
     """Epochs of each training.
 
     Attributes:
-        of_a_rung: of the recipe as it stands, without matched groups; an ingredient is tried on as many clips.
-        of_a_model: of each fold's model and of the final one.
+        of_a_rung: of the recipe as it stands, to try it; an ingredient is tried on as many clips.
+        of_a_model: of each fold's model and of the final one, likewise.
         clips_per_sec: the speed that was measured.
     """
 
@@ -41,7 +41,7 @@ def deal(hours: float, *, clips_per_sec: float, num_clips: int, num_rungs: int, 
     """Deals the time out, one epoch or more for each training.
 
     Args:
-        hours: for all of it, above 0.
+        hours: that are left once clips are cut and fakes are made, above 0.
         clips_per_sec: that a training takes in.
         num_clips: of an epoch.
         num_rungs: trainings that try ingredients, and those that check.

@@ -2,13 +2,15 @@
 
     WORK/clips-<spec>/videos/         every labelled video; matched pairs in the split test, the others in train
     WORK/clips-<spec>/photographs/    a clip of one frame each, all real
-    WORK/clips-<spec>/blended/        the same and a self-blend of each, for a check with shuffled labels
-    WORK/clips-<spec>/swapped/        the same and fakes with faces of other photographs, where a recipe asks for them
-    WORK/clips-<spec>/reconstructed/  the same and fakes whose own face was drawn by an autoencoder, likewise
+    WORK/clips-<spec>/self_blended/   the same and fakes blended from each with itself
+    WORK/clips-<spec>/swapped/        the same and fakes with faces of other photographs
+    WORK/clips-<spec>/reconstructed/  the same and fakes whose own face was drawn by an autoencoder
     WORK/clips-<spec>/autoencoders/   learned from the photographs of the split train
+    WORK/clips-<spec>/of_videos/      the three folders of fakes once more, made from the real videos
 
-A pair is matched if a fake lies beside its own real, in scene and codec its equal, so that only the face tells them
-apart: the real is that of `original_id`, or else of the same group.
+A pair is matched if a fake lies beside its own real, in scene and codec its equal: the real is that of `original_id`,
+or else of the same group. People of the photographs outside the split train are held out: ingredients are chosen by
+fakes of those in val, and what was chosen is measured on fakes of those in test.
 """
 
 import dataclasses
@@ -16,14 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from deepfake_tf import manifest
 from deepfake_tf.batching.clip_table import ClipTable, join_tables, list_clips
 from deepfake_tf.batching.sampling import find_own_reals
-from deepfake_tf.blended_data import BlendSettings, blend_data
+from deepfake_tf.blended_data import RECONSTRUCTED, SELF_BLENDED, SWAPPED, BlendSettings, blend_data
 from deepfake_tf.data_folder import ShardSettings
 from deepfake_tf.errors import DataError
 from deepfake_tf.generalising.ingredients import Recipe
@@ -34,6 +35,9 @@ from deepfake_tf.schema import FAKE, REAL, SPLITS, ClipSpec
 
 OnProgress = Callable[[int, int], None]
 """Takes how many are done, and of how many."""
+
+KINDS = (SELF_BLENDED, SWAPPED, RECONSTRUCTED)
+"""Of fakes that are made from photographs."""
 
 # As many as make a face stand beside others than once.
 FAKES_PER_PHOTOGRAPH = 4
@@ -46,18 +50,19 @@ def sort_out(entries: Sequence[VideoEntry]) -> list[VideoEntry]:
     """Returns the labelled videos, matched pairs and their whole groups in the split test, the others in train.
 
     Raises:
-        DataError: there are no matched pairs, or nothing real beside them.
+        DataError: there are fewer than two groups with pairs, or than two with a real beside them.
     """
     labelled = [one for one in entries if one.label is not None]
     matched = _matched_groups(labelled)
-    sorted_out = [dataclasses.replace(one, split="test" if one.group in matched else "train") for one in labelled]
-    if not matched or not any(one.split == "train" and one.label == REAL for one in sorted_out):
+    others = {one.group for one in labelled if one.label == REAL} - matched
+    # Faces are swapped between groups.
+    if min(len(matched), len(others)) < 2:
         raise DataError(
-            "The manifest needs matched pairs (a fake and a real in one group) to "
-            f"measure on, and reals of other groups to learn from. Received: {len(matched)} groups with pairs, "
-            f"{len(labelled)} labelled videos."
+            "The manifest needs two groups or more with matched pairs (a fake and a real in one group) to measure on, "
+            f"and reals of two other groups or more to learn from. Received: {len(matched)} groups with pairs, "
+            f"{len(others)} others with reals, {len(labelled)} labelled videos."
         )
-    return sorted_out
+    return [dataclasses.replace(one, split="test" if one.group in matched else "train") for one in labelled]
 
 
 def _matched_groups(entries: Sequence[VideoEntry]) -> set[str]:
@@ -86,28 +91,63 @@ class Material:
         folder = self.folder / "photographs"
         return list_clips(folder, _splits_of(folder))
 
-    @cached_property
-    def swapped(self) -> ClipTable:
-        """Clips of all photographs and of fakes with faces of other people, made when they are first asked for."""
-        return self._with_fakes("swapped", swapped=True)
+    def make_fakes(self, on_progress: OnProgress) -> None:
+        """Makes fakes of every kind from the photographs; those that are there are left as they are.
+
+        Raises:
+            DataError: the photographs are of too few people to hold some out.
+        """
+        found = _splits_of(self.folder / "photographs")
+        if set(found) != set(SPLITS):
+            raise DataError(
+                f"Photographs of {len(set(self.photographs.groups))} people are too few: some are learned from, "
+                f"ingredients are chosen by others and measured on a third part. Received: {', '.join(found)}; "
+                f"expected {', '.join(SPLITS)}. Add photographs."
+            )
+        for kind in KINDS:
+            self._make(kind, on_progress)
+        for kind in KINDS:
+            self._make_of_videos(kind, on_progress)
+
+    def _make(self, kind: str, on_progress: OnProgress = lambda done, of: None) -> Path:
+        settings = self._settings(kind, FAKES_PER_PHOTOGRAPH)
+        blend_data(self.folder / "photographs", self.folder / kind, settings, on_progress=on_progress)
+        return self.folder / kind
+
+    def _make_of_videos(self, kind: str, on_progress: OnProgress = lambda done, of: None) -> Path:
+        folder = self.folder / "of_videos" / kind
+        folder.parent.mkdir(exist_ok=True)
+        blend_data(self.videos_dir, folder, self._settings(kind, 1), on_progress=on_progress)
+        return folder
+
+    def _settings(self, kind: str, number: int) -> BlendSettings:
+        return BlendSettings(
+            fakes_per_clip=number,
+            spec=self.photographs.spec,
+            swapped=kind == SWAPPED,
+            autoencoders=self.folder / "autoencoders" if kind == RECONSTRUCTED else None,
+        )
+
+    def made(self, kind: str, splits: Sequence[str] = SPLITS) -> ClipTable:
+        """Returns the photographs of some splits and the fakes of a kind, which are made if they are not there."""
+        folder = self._make(kind)
+        return list_clips(folder, [one for one in _splits_of(folder) if one in splits])
+
+    def held_out(self, split: str) -> ClipTable:
+        """Returns the photographs of a split and fakes of every kind, as many of each."""
+        return _beside([self.made(kind, [split]) for kind in KINDS])
 
     @cached_property
-    def reconstructed(self) -> ClipTable:
-        """Clips of all photographs and of fakes with reconstructed faces, made when they are first asked for."""
-        return self._with_fakes("reconstructed", autoencoders=self.folder / "autoencoders")
+    def of_videos(self) -> ClipTable:
+        """The real videos, compressed once more, and a fake of each kind of each."""
+        folders = [self._make_of_videos(kind) for kind in KINDS]
+        return _beside([list_clips(folder, _splits_of(folder)) for folder in folders])
 
-    def make_fakes(self, recipe: Recipe, on_progress: OnProgress) -> None:
-        """Makes the fakes that a recipe learns from; those that are there are left as they are."""
-        if recipe.swapped:
-            self._with_fakes("swapped", on_progress, swapped=True)
-        if recipe.reconstructed:
-            self._with_fakes("reconstructed", on_progress, autoencoders=self.folder / "autoencoders")
-
-    def _with_fakes(self, name: str, on_progress: OnProgress = lambda done, of: None, **kind: Any) -> ClipTable:
-        folder = self.folder / name
-        settings = BlendSettings(fakes_per_clip=FAKES_PER_PHOTOGRAPH, spec=self.photographs.spec, **kind)
-        blend_data(self.folder / "photographs", folder, settings, on_progress=on_progress)
-        return list_clips(folder, _splits_of(folder))
+    @cached_property
+    def groups_held_out(self) -> list[str]:
+        """Groups that no rung learns from: those of matched pairs, and people outside the photographs' split train."""
+        people = list_clips(self.folder / "photographs", [one for one in SPLITS if one != "train"]).groups
+        return sorted({*self.matched.groups, *people})
 
     @property
     def videos_dir(self) -> Path:
@@ -128,10 +168,8 @@ class Material:
         return self.videos.select([row for row, name in enumerate(self.videos.video_ids) if name in ids])
 
     def mislabelled(self, seed: int) -> ClipTable:
-        """Returns clips of photographs and of a self-blend of each, kept as files, with labels that were shuffled."""
-        folder = self.folder / "blended"
-        blend_data(self.folder / "photographs", folder, BlendSettings(spec=self.photographs.spec))
-        clips = list_clips(folder, _splits_of(folder))
+        """Returns clips of photographs and of self-blends of each, kept as files, with labels that were shuffled."""
+        clips = self.made(SELF_BLENDED)
         return dataclasses.replace(clips, labels=np.random.default_rng(seed).permutation(clips.labels))
 
     def to_learn_from(self, recipe: Recipe, held_out: Sequence[str]) -> ClipTable:
@@ -139,26 +177,25 @@ class Material:
 
         Args:
             recipe: says whether photographs, real videos and fakes are among them.
-            held_out: groups whose videos are not, nor any other fake of the methods in them.
+            held_out: groups that are not, nor any other fake of the methods of their videos.
 
         Raises:
             DataError: nothing is left.
         """
-        parts = self._of_photographs(recipe) if recipe.photographs else []
-        kept = self._outside(recipe, set(held_out))
+        groups = set(held_out)
+        parts = [_outside(self._of_photographs(recipe), groups)] if recipe.photographs else []
+        kept = self._of_videos(recipe, groups)
         parts += [self.videos.select(kept)] if len(kept) else []
-        if not parts:
+        if not any(map(len, parts)):
             raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
         return join_tables(parts)
 
-    def _of_photographs(self, recipe: Recipe) -> list[ClipTable]:
-        # Their reals are those of the photographs, compressed once more as their fakes are.
-        parts = [self.swapped] if recipe.swapped else []
-        parts += [self.reconstructed] if recipe.reconstructed else []
-        # The reals once.
-        return [*parts[:1], *map(_fakes, parts[1:])] or [self.photographs]
+    def _of_photographs(self, recipe: Recipe) -> ClipTable:
+        kinds = [kind for kind, wanted in ((SWAPPED, recipe.swapped), (RECONSTRUCTED, recipe.reconstructed)) if wanted]
+        # Their reals are those of the photographs, compressed once more as their fakes are; they come once.
+        return _beside([self.made(kind) for kind in kinds]) if kinds else self.photographs
 
-    def _outside(self, recipe: Recipe, held_out: set[str]) -> np.ndarray:
+    def _of_videos(self, recipe: Recipe, held_out: set[str]) -> np.ndarray:
         clips = self.videos
         outside = np.array([name not in held_out for name in clips.groups])
         hidden = {name for name, group in zip(clips.methods, clips.groups, strict=True) if group in held_out and name}
@@ -198,8 +235,17 @@ def read_entries(path: Path) -> list[VideoEntry]:
     return sort_out(manifest.read_manifest(path))
 
 
+def _beside(tables: Sequence[ClipTable]) -> ClipTable:
+    """The reals of the first table and the fakes of all of them."""
+    return join_tables([*tables[:1], *map(_fakes, tables[1:])])
+
+
 def _fakes(clips: ClipTable) -> ClipTable:
     return clips.select(np.flatnonzero(clips.labels == FAKE))
+
+
+def _outside(clips: ClipTable, groups: set[str]) -> ClipTable:
+    return clips.select([row for row, name in enumerate(clips.groups) if name not in groups])
 
 
 def _splits_of(folder: Path) -> list[str]:

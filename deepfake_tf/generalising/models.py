@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from deepfake_tf import runs
-from deepfake_tf.augment import ClipOp
+from deepfake_tf.augment import ClipOp, jpeg
 from deepfake_tf.batching import dataset
 from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.errors import TrainingError
@@ -21,6 +21,9 @@ from deepfake_tf.generalising.scores import Said
 from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
 from deepfake_tf.recipes.background import BLACKED_OUT
+
+COMPRESSED = jpeg.Op(probability=1.0, quality=(50, 50))
+"""Of every second person held out: a recipe must hold on what sites do to videos, not on clean pictures alone."""
 
 _BATCH_SIZE = 32
 # Before them a step compiles the network and fills the memory.
@@ -76,17 +79,37 @@ def _train(
 
 
 def ask(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
-    """Returns what a finished model says of clips, from its file if it has been asked before.
+    """Returns what a finished model says of clips of videos, from its file if it has been asked before.
 
     A model that has learned without the face is asked without it.
     """
-    found = scores.read_logits(run_dir, clips)
+    path = run_dir / scores.LOGITS_FILE
+    found = scores.read_logits(path, clips)
     if found:
         return found
-    blind = recipe.train.recipe == INGREDIENTS[BACKGROUND].train["recipe"]
-    said = judge(run_dir, clips, (BLACKED_OUT,) if blind else ())
-    scores.write_logits(run_dir, said)
+    said = judge(run_dir, clips, _seen_by(recipe))
+    scores.write_logits(path, said)
     return said
+
+
+def ask_held_out(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
+    """As `ask`, of photographs of people held out and of fakes of them; those of every second person are compressed."""
+    path = run_dir / scores.HELD_OUT_FILE
+    found = scores.read_logits(path, clips)
+    if found:
+        return found
+    people = {name: number for number, name in enumerate(sorted(set(clips.groups)))}
+    is_odd = np.array([people[name] % 2 for name in clips.groups], bool)
+    logits = np.zeros(len(clips))
+    for rows, worse in ((~is_odd, ()), (is_odd, (COMPRESSED,))):
+        logits[rows] = judge(run_dir, clips.select(np.flatnonzero(rows)), (*_seen_by(recipe), *worse)).logits
+    said = Said(clips, logits)
+    scores.write_logits(path, said)
+    return said
+
+
+def _seen_by(recipe: Recipe) -> tuple[ClipOp, ...]:
+    return (BLACKED_OUT,) if recipe.train.recipe == INGREDIENTS[BACKGROUND].train["recipe"] else ()
 
 
 def judge(run_dir: Path, clips: ClipTable, ops: Sequence[ClipOp] = ()) -> Said:

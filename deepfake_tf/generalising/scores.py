@@ -1,14 +1,14 @@
 """What a model says of videos that it has not learned from, and what that tells: matched pairs, methods, differences.
 
-    RUN/logits.csv    the logit of each clip, "example_id,logit"
+    RUN/logits.csv             the logit of each clip of videos, "example_id,logit"
+    RUN/logits_held_out.csv    and of photographs of people held out and fakes of them
 
-All else follows from it and the table of clips.
+All else follows from these and the tables of clips.
 """
 
 import csv
-import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_tf import atomic, splits
+from deepfake_tf import atomic
 from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.judging import scoring
 from deepfake_tf.judging.decision import Decision
 from deepfake_tf.judging.scoring import VideoScores
-from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.metrics import roc_auc
 from deepfake_tf.reporting import measures
 from deepfake_tf.reporting.comparison import Pairs, compare_pairs
 from deepfake_tf.schema import FAKE, JOINING_RULES, REAL
 
 LOGITS_FILE = "logits.csv"
+HELD_OUT_FILE = "logits_held_out.csv"
 NUMBERS_OF_CLIPS = (1, 4, 16)
 
 Logits = NDArray[np.float64]
@@ -55,18 +55,17 @@ class Said:
         return scoring.join_videos(self.clips, self.logits, joining=joining)
 
 
-def write_logits(run_dir: Path, said: Said) -> None:
-    """Writes RUN/logits.csv."""
+def write_logits(path: Path, said: Said) -> None:
+    """Writes what is said."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["example_id", "logit"])
     writer.writerows(zip(said.clips.example_ids, map(float, said.logits), strict=True))
-    atomic.write_whole(run_dir / LOGITS_FILE, text.getvalue().encode())
+    atomic.write_whole(path, text.getvalue().encode())
 
 
-def read_logits(run_dir: Path, clips: ClipTable) -> Said | None:
-    """Returns what RUN/logits.csv says of the clips, None if it is not there."""
-    path = run_dir / LOGITS_FILE
+def read_logits(path: Path, clips: ClipTable) -> Said | None:
+    """Returns what a file says of the clips, None if it is not there."""
     if not path.is_file():
         return None
     with path.open(newline="", encoding="utf-8") as file:
@@ -79,10 +78,16 @@ def read_logits(run_dir: Path, clips: ClipTable) -> Said | None:
 
 def of_matched(videos: VideoScores) -> dict[str, Any]:
     """Returns the AUC of matched pairs with its interval over groups, and how often a fake is above its own real."""
-    return {**_of_videos(videos), "pairs_right": pairs_right(videos)}
+    return {**of_videos(videos), "pairs_right": pairs_right(videos)}
 
 
-def _of_videos(videos: VideoScores) -> dict[str, Any]:
+def of_held_out(said: Said) -> dict[str, Any]:
+    """Returns the AUC of the fakes of people held out, all kinds together and each by itself."""
+    return {**of_videos(said.videos()), "kinds": of_methods(said)}
+
+
+def of_videos(videos: VideoScores) -> dict[str, Any]:
+    """Returns the AUC with its interval over groups."""
     found = measures.summarise(videos.labels, videos.logits, videos.groups, Decision())
     return {
         **{name: found[name] for name in ("num_real", "num_fake", "num_groups")},
@@ -108,7 +113,7 @@ def of_methods(said: Said) -> dict[str, dict[str, Any]]:
     methods = np.array(said.clips.methods)
     for method in sorted(set(said.clips.methods) - {""}):
         rows = np.flatnonzero((said.clips.labels == REAL) | (methods == method))
-        found[method] = _of_videos(Said(said.clips.select(rows), said.logits[rows]).videos())
+        found[method] = of_videos(Said(said.clips.select(rows), said.logits[rows]).videos())
     return found
 
 
@@ -150,52 +155,3 @@ def of_joining(said: Said) -> dict[str, dict[str, float]]:
 def _evenly(rows: Sequence[int], number: int) -> list[int]:
     places = (np.arange(number) + 0.5) * len(rows) / number
     return [rows[place] for place in np.unique(places.astype(int))]
-
-
-# Choosing ------------------------------------------------------------------------------------------------------------
-
-
-def choose(rungs: Mapping[str, VideoScores], rows: Logits | None = None) -> str:
-    """Returns the name of the best of the rungs that are decidedly better than the first, or of the first.
-
-    Args:
-        rungs: the same videos in each.
-        rows: bool [V], which videos to choose on; all if None.
-    """
-    some = rungs if rows is None else {name: _some(one, np.flatnonzero(rows)) for name, one in rungs.items()}
-    first = next(iter(some))
-    # Two of a class are the fewest that tell anything.
-    fewest = min(np.sum(some[first].labels == label) for label in (REAL, FAKE))
-    gains = {name: difference(some[first], one) for name, one in some.items() if name != first and fewest > 1}
-    better = [name for name, gain in gains.items() if gain["words"] == "better"]
-    return max(better, key=lambda name: gains[name]["difference"], default=first)
-
-
-def _some(videos: VideoScores, rows: NDArray[np.int64]) -> VideoScores:
-    def pick(values: Any) -> Any:
-        return values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
-
-    return VideoScores(**{one.name: pick(getattr(videos, one.name)) for one in dataclasses.fields(videos)})
-
-
-def nested(rungs: Mapping[str, VideoScores], entries: Sequence[VideoEntry], seed: int) -> dict[str, Any]:
-    """Chooses on one half of the groups and reports on the other, both ways: what choosing is worth on other videos.
-
-    Logits of two rungs have two scales: each rung's are brought to mean 0 and deviation 1, without a look at labels.
-
-    Args:
-        rungs: the same videos in each.
-        entries: the manifest's rows of these videos.
-        seed: of the halves.
-    """
-    first = next(iter(rungs.values()))
-    halves = splits.assign_folds(entries, num_folds=2, seed=seed)
-    half = np.array([halves[name] for name in first.video_ids])
-    logits, chosen = np.zeros(len(half)), []
-    for number in (0, 1):
-        name = choose(rungs, half != number)
-        chosen.append(name)
-        own = rungs[name].logits
-        logits[half == number] = ((own - own.mean()) / (own.std() or 1.0))[half == number]
-    found = measures.summarise(first.labels, logits, first.groups, Decision())
-    return {"chosen": chosen, "auc": found["metrics"]["roc_auc"], "interval": found["intervals"]["roc_auc"]}

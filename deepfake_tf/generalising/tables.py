@@ -13,15 +13,16 @@ def summary(results: Results) -> list[str]:
     matched, blind = folds["matched"], sanity["faces_blacked_out"]
     shuffled, mislearned, steady = (sanity[key] for key in ("shuffled_labels", "learned_from_shuffled", "steadiness"))
     hold = shuffled["holds"] and all(_at_chance(one) for one in (mislearned, blind))
-    nested = results["ladder"]["nested"]
     return [
         f"Matched pairs, out of fold: video AUC {value(matched)}, {matched['pairs_right']:.0%} of fakes above their "
         f"real ({matched['num_groups']} groups)",
         *(f"  {name} against all reals: {value(one)}" for name, one in folds["methods"].items()),
-        f"Calibration error out of fold {number(folds['calibration']['ece'])}",
+        f"Fakes made from real videos, out of fold: {_by_kind(folds['made'])}",
+        f"Calibration error out of fold {number(folds['calibration']['ece'])} on these, "
+        f"{number(folds['calibration']['ece_matched'])} on matched pairs",
+        *(f"  {name}: {said}" for name, said in verdict_rows(results)[1:]),
         *(f"  {line}" for line in _tried(results)),
-        f"Chosen on one half of the pairs and measured on the other: {value(nested)} ({', '.join(nested['chosen'])})",
-        f"Taken: {results['chosen']}",
+        f"Taken: {results['chosen']}. Fakes of people who had no say in it: {_tested(results)}",
         f"With shuffled labels {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); learned from "
         f"shuffled labels {value(mislearned)}; with faces blacked out {value(blind)}: "
         f"{'all at chance' if hold else 'NOT ALL AT CHANCE'}",
@@ -29,16 +30,34 @@ def summary(results: Results) -> list[str]:
         f"{steady['within']:.2f} within a video and by {steady['between']:.2f} between them",
         *(
             f"{title} at {strength}: {value({'auc': one['roc_auc'], 'interval': one['roc_auc_interval']})}"
-            for title, strength, one in _points(results)
+            for title, strength, one in _points(results["robustness"])
+        ),
+        *(
+            f"Fakes of people held out, {title} at {strength}: {value(one)}"
+            for title, strength, one in _points(results["worse"])
+            if title != strength
         ),
         f"Published {results['servable']}",
     ]
 
 
 def _tried(results: Results) -> Iterator[str]:
-    for name, what, learned, auc, _, change, word in ladder_rows(results)[1:]:
+    for name, what, learned, auc, *_, change, word in chosen_by_rows(results)[1:]:
         against = f", {change} to base: {word}" if change else ""
-        yield f"tried {name} ({what}): AUC {auc} on matched pairs, {learned} on what it learned from{against}"
+        yield (
+            f"tried {name} ({what}): AUC {auc} on fakes of people held out, {learned} on what it learned from{against}"
+        )
+
+
+def _tested(results: Results) -> str:
+    tested = results["ladder"]["tested"]
+    change, word = difference(tested)
+    return _by_kind(tested) + (f"; {change} to base: {word}" if word else "")
+
+
+def _by_kind(found: Mapping[str, Any]) -> str:
+    kinds = ", ".join(f"{kind.replace('_', '-')} {number(one['auc'])}" for kind, one in found["kinds"].items())
+    return f"AUC {value(found)}; {kinds}"
 
 
 def _at_chance(found: Mapping[str, Any]) -> bool:
@@ -46,8 +65,8 @@ def _at_chance(found: Mapping[str, Any]) -> bool:
     return low is None or low <= 0.5 <= high
 
 
-def _points(results: Results) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for title, points in results["robustness"].items():
+def _points(curves: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for title, points in curves.items():
         for strength, point in points.items():
             yield title, strength, point
 
@@ -66,17 +85,34 @@ def value(found: Mapping[str, Any]) -> str:
 # Tables --------------------------------------------------------------------------------------------------------------
 
 
+def difference(found: Mapping[str, Any], key: str = "against_base") -> tuple[str, str]:
+    """Returns a difference with its interval, and in a word; empty if there is none."""
+    change = found.get(key)
+    if not change:
+        return "", ""
+    low, high = change["interval"]
+    return f"{change['difference']:+.3f}" + ("" if low is None else f" ({low:+.3f} to {high:+.3f})"), change["words"]
+
+
 def ladder_rows(results: Results) -> list[Row]:
-    """Returns a heading and a row for each ingredient."""
+    """Returns a heading and a row for each ingredient, on matched pairs."""
     rows: list[Row] = [("ingredient", "what it is", "learned", "AUC (95 %)", "pairs in order", "less base (95 %)", "")]
     for name, one in results["ladder"]["rungs"].items():
-        change = one.get("against_base")
-        told = ("", "")
-        if change:
-            low, high = change["interval"]
-            span = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
-            told = (f"{change['difference']:+.3f}{span}", change["words"])
-        rows.append((name, one["what"], number(one["learned"]), value(one), f"{one['pairs_right']:.0%}", *told))
+        told = (number(one["learned"]), value(one), f"{one['pairs_right']:.0%}")
+        rows.append((name, one["what"], *told, *difference(one)))
+    return rows
+
+
+def chosen_by_rows(results: Results) -> list[Row]:
+    """Returns a heading and a row for each ingredient, on fakes of the people by whom it is chosen."""
+    rungs = results["ladder"]["rungs"]
+    kinds = list(next(iter(rungs.values()))["held_out"]["kinds"])
+    heads = (kind.replace("_", "-") for kind in kinds)
+    rows: list[Row] = [("ingredient", "what it is", "learned", "AUC (95 %)", *heads, "less base (95 %)", "")]
+    for name, one in rungs.items():
+        found = one["held_out"]
+        by_kind = (number(found["kinds"][kind]["auc"]) for kind in kinds)
+        rows.append((name, one["what"], number(one["learned"]), value(found), *by_kind, *difference(found)))
     return rows
 
 
@@ -86,6 +122,14 @@ def method_rows(results: Results) -> list[Row]:
     named = {"matched pairs": results["folds"]["matched"], **results["folds"]["methods"]}
     for name, one in named.items():
         rows.append((name, *(str(one[key]) for key in ("num_real", "num_fake", "num_groups")), value(one)))
+    return rows
+
+
+def verdict_rows(results: Results) -> list[Row]:
+    """Returns a heading and a row for real videos and for those of each method: what they are called, out of fold."""
+    rows: list[Row] = [("videos", "called")]
+    for name, answers in results["folds"]["verdicts"].items():
+        rows.append((name, ", ".join(f"{number} {answer}" for answer, number in answers.items())))
     return rows
 
 
@@ -99,9 +143,17 @@ def joining_rows(results: Results) -> list[Row]:
 def robustness_rows(results: Results) -> list[Row]:
     """Returns a heading and a row for each degradation and strength."""
     rows: list[Row] = [("degradation", "strength", "AUC (95 %)", "change")]
-    for title, strength, one in _points(results):
+    for title, strength, one in _points(results["robustness"]):
         change = "" if one["change"] is None else f"{one['change']:+.3f}"
         rows.append((title, strength, value({"auc": one["roc_auc"], "interval": one["roc_auc_interval"]}), change))
+    return rows
+
+
+def worse_rows(results: Results) -> list[Row]:
+    """Returns a heading and a row for each degradation of fakes of people held out."""
+    rows: list[Row] = [("degradation", "strength", "AUC (95 %)", "less clean (95 %)", "")]
+    for title, strength, one in _points(results["worse"]):
+        rows.append((title, "" if title == strength else strength, value(one), *difference(one, "against_clean")))
     return rows
 
 

@@ -88,7 +88,7 @@ class Frozen:
 
 def of_pairs(frozen: Frozen, material: Material, recipe: Recipe, num_pairs: int) -> tuple[Features, NDArray]:
     """Features and labels of reals and self-blends, augmented; no matched group is among them."""
-    clips = material.to_learn_from(recipe, sorted(set(material.matched.groups)))
+    clips = material.to_learn_from(recipe, material.groups_held_out)
     sampling = Sampling(recipe=recipe.train.recipe, batch_size=BATCH_SIZE, balance="pairs", blended_share=1.0)
     batches = list(dataset.for_training(clips, sampling).take(2 * num_pairs // BATCH_SIZE))
     labels = np.concatenate([label.numpy() for _, label, _ in batches]).astype(int)

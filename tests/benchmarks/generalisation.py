@@ -25,7 +25,7 @@ RESPONSES = MEASURED / "responses"
 FROZEN = MEASURED / "frozen"
 RUNGS = MEASURED / "rungs"
 OTHER_PEOPLE = MEASURED / "other_people"
-KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness")
+KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness", "worse")
 _BLOCK = re.compile(r"<!-- ([a-z_]+): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
@@ -91,7 +91,7 @@ def lines_of(results: dict[str, Any]) -> list[str]:
     command = f"python -m pipelines.generalise MANIFEST --photographs DIR --out OUT --hours {asked['hours']:g}"
     flags = (f" --try{tried}" if tried else "") + f" --folds {asked['num_folds']} --seed {asked['seed']}"
     flags += _started_from(asked)
-    nested, sanity = results["ladder"]["nested"], results["sanity"]
+    sanity = results["sanity"]
     shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
     # Not among the checks at first.
     mislearned = sanity.get("learned_from_shuffled")
@@ -103,20 +103,18 @@ def lines_of(results: dict[str, Any]) -> list[str]:
         f"{hours['clips_per_sec']:g} clips a second gave {hours['of_a_rung']} epochs a rung, {hours['of_a_model']} a "
         "fold.",
         "",
+        *_lines_of_choice(results),
         "Ingredients, on matched pairs of which no rung has seen the groups; learned is the AUC of the last epoch on "
         "what was learned from, augmented:",
         "",
         *tables.markdown(tables.ladder_rows(results)),
         "",
-        f"Chosen on one half of the groups and measured on the other: {tables.value(nested)} "
-        f"({', '.join(nested['chosen'])}). Taken: {results['chosen']}.",
-        "",
+        *_lines_of_halves(results),
         "Out of fold, each method against all reals:",
         "",
         *tables.markdown(tables.method_rows(results)),
         "",
-        f"Calibration error out of fold {tables.number(results['folds']['calibration']['ece'])}.",
-        "",
+        *_lines_of_calibration(results["folds"]),
         "Joining rule and number of frames (AUC):",
         "",
         *tables.markdown(tables.joining_rows(results)),
@@ -125,12 +123,66 @@ def lines_of(results: dict[str, Any]) -> list[str]:
         "",
         *tables.markdown(tables.robustness_rows(results)),
         "",
+        *_lines_of_worse(results),
         f"Sanity: labels shuffled {shuffled['mean']:.3f} ({shuffled['low']:.3f} to {shuffled['high']:.3f}); {learned}"
         f"faces blacked out {tables.value(sanity['faces_blacked_out'])}; {steady['agreeing']:.0%} of the frames say "
         f"what their video says, logits deviate by {steady['within']:.2f} within a video and by "
         f"{steady['between']:.2f} between videos.",
         "",
     ]
+
+
+def _lines_of_choice(results: dict[str, Any]) -> list[str]:
+    """The first runs chose by matched pairs."""
+    tested = results["ladder"].get("tested")
+    if not tested:
+        return []
+    kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in tested["kinds"].items())
+    change, word = tables.difference(tested)
+    against = f"; less base {change}, {word}" if word else ""
+    return [
+        "Ingredients, on fakes of people of whom no rung has seen anything, every second one compressed; the mean of "
+        "the kinds is what is chosen by, and learned is the AUC of the last epoch on what was learned from, augmented:",
+        "",
+        *tables.markdown(tables.chosen_by_rows(results)),
+        "",
+        f"Taken: {results['chosen']}. Fakes of other people, who had no say in it: {tables.value(tested)}{against}; "
+        f"{kinds}.",
+        "",
+    ]
+
+
+def _lines_of_calibration(folds: dict[str, Any]) -> list[str]:
+    """The first runs were calibrated by matched pairs."""
+    error = tables.number(folds["calibration"]["ece"])
+    if "made" not in folds:
+        return [f"Calibration error out of fold {error}.", ""]
+    kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in folds["made"]["kinds"].items())
+    return [
+        f"Fakes made from real videos, out of fold, every second group's compressed: {tables.value(folds['made'])}; "
+        f"{kinds}. Calibrated by these: error out of fold {error}, on matched pairs "
+        f"{tables.number(folds['calibration']['ece_matched'])}. What videos are called then, out of fold:",
+        "",
+        *tables.markdown(tables.verdict_rows({"folds": folds})),
+        "",
+    ]
+
+
+def _lines_of_halves(results: dict[str, Any]) -> list[str]:
+    nested = results["ladder"].get("nested")
+    if not nested:
+        return []
+    return [
+        f"Chosen on one half of the groups and measured on the other: {tables.value(nested)} "
+        f"({', '.join(nested['chosen'])}). Taken: {results['chosen']}.",
+        "",
+    ]
+
+
+def _lines_of_worse(results: dict[str, Any]) -> list[str]:
+    if not results.get("worse"):
+        return []
+    return ["Worse fakes of people held out:", "", *tables.markdown(tables.worse_rows(results)), ""]
 
 
 def lines_of_responses(found: dict[str, Any]) -> list[str]:
@@ -206,11 +258,7 @@ def _rungs_on(rungs: dict[str, Any], kinds: Sequence[str]) -> list[tables.Row]:
 
 
 def _against_base(measured: dict[str, Any]) -> tables.Row:
-    change = measured.get("against_base")
-    if not change:
-        return tables.value(measured), "", ""
-    low, high = change["interval"]
-    return tables.value(measured), f"{change['difference']:+.3f} ({low:+.3f} to {high:+.3f})", change["words"]
+    return tables.value(measured), *tables.difference(measured)
 
 
 _KINDS = {

@@ -39,7 +39,7 @@ def train(material: Material, recipe: Recipe, run_dir: Path, epochs: int) -> Pat
             shutil.copy(run_dir / MODEL_FILE, kept / f"{at.epoch:03d}.keras")
             print(f"epoch {at.epoch}: {at.metrics['train_auc']:.3f}, {at.clips_per_sec:.0f} clips/s", flush=True)
 
-    groups = sorted(set(material.matched.groups))
+    groups = material.groups_held_out
     models.learn(material, recipe, run_dir, epochs=epochs, held_out=groups, on_progress=show)
     return kept
 
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     material, recipe = Material(chosen.clips), ingredients.find(chosen.ingredient).added_to(network(chosen))
     kept = train(material, recipe, chosen.run, chosen.epochs)
-    clips_of_an_epoch = len(material.to_learn_from(recipe, sorted(set(material.matched.groups))))
+    clips_of_an_epoch = len(material.to_learn_from(recipe, material.groups_held_out))
     curve = {
         "ingredient": chosen.ingredient,
         **described(recipe.train.to_json()),

@@ -40,7 +40,7 @@ FAKES_PER_PERSON = 4
 
 def train(material: Material, recipe: Recipe, run_dir: Path, num_clips: int) -> None:
     """Trains a rung on about so many clips, or finds it."""
-    held_out = sorted(set(material.matched.groups))
+    held_out = material.groups_held_out
     of_an_epoch = len(material.to_learn_from(recipe, held_out))
     epochs = max(1, round(num_clips / of_an_epoch))
     models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out)
@@ -48,6 +48,8 @@ def train(material: Material, recipe: Recipe, run_dir: Path, num_clips: int) -> 
 
 def made(material: Material, photographs: Path) -> dict[str, ClipTable]:
     """Fakes of each kind beside their reals, of people whom no rung has seen."""
+    # The autoencoders learn from what rungs learn from, not from these.
+    material.make_fakes(lambda done, of: None)
     reals = material.folder.with_name(f"{material.folder.name}-{photographs.name}-real")
     kinds: Mapping[str, dict[str, Any]] = {
         "self_blended": {},

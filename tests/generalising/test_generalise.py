@@ -9,22 +9,24 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from deepfake_tf import blended_data
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.generalising import generalise as stage
 from deepfake_tf.generalising import models, tables
 from deepfake_tf.generalising.generalise import Wanted, generalise
-from deepfake_tf.generalising.hours import Hours
 from deepfake_tf.generalising.ingredients import TRAIN, Recipe
-from deepfake_tf.generalising.material import Material
+from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, Material
 from deepfake_tf.manifest import read_manifest
 from deepfake_tf.predictors.saved_model import SavedModel, read_spec
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.stages import Stages
 from tests.clips_of_squares import write_data
+from tests.test_reconstructing import Inverting
 
 SPEC = ClipSpec(num_frames=1, clips_per_video=2, crop_size_px=16, placement="spread")
 SMALL = dataclasses.replace(TRAIN, backbone="small_cnn", backbone_settings={"channels": [4, 8]}, batch_size=8)
 WANTED = Wanted(hours=1e-9, recipe=Recipe(SPEC, SMALL), robustness={})
+NUM_KINDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,11 @@ def material(tmp_path_factory):
     write_data(
         folder / "videos", {"train": others, "test": matched}, spec=SPEC, groups={"a~": "group-a", "b~": "group-b"}
     )
-    write_data(folder / "photographs", {"train": [("p", 0), ("q", 0)]}, spec=SPEC, seed=1)
+    people = {"train": [("p", 0), ("q", 0)], "val": [("r", 0), ("s", 0)], "test": [("t", 0), ("u", 0)]}
+    write_data(folder / "photographs", people, spec=SPEC, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blended_data.autoencoders, "learn", lambda *data, **settings: Inverting())
+        Material(folder).make_fakes(lambda done, of: None)
     return Material(folder)
 
 
@@ -49,6 +55,22 @@ def run(material, folder, wanted=WANTED):
         patch.setattr(models, "measure_speed", lambda *arguments: 100.0)
         results = generalise(entries, folder / "pictures", folder / "work", folder / "servable", wanted, screen)
     return results, said.getvalue()
+
+
+def check(results):
+    # What was judged out of fold is every video, each by a run that has not learned from its group.
+    assert results["folds"]["all"]["num_real"] == 4
+    assert results["folds"]["matched"]["num_fake"] == 2
+    assert results["chosen"] == "base"
+    # Those who chose and those on whom it is measured are others.
+    for found in (results["ladder"]["rungs"]["base"]["held_out"], results["ladder"]["tested"]):
+        assert found["num_real"] == 2
+        assert found["num_fake"] == NUM_KINDS * 2 * FAKES_PER_PHOTOGRAPH
+        assert set(found["kinds"]) == {"self_blended", "swapped", "reconstructed"}
+    assert results["sanity"]["learned_from_shuffled"]["num_groups"] == 2
+    # Calibrated by the real videos and three fakes of each.
+    assert (results["folds"]["made"]["num_real"], results["folds"]["made"]["num_fake"]) == (4, NUM_KINDS * 4)
+    assert sum(results["folds"]["verdicts"]["real"].values()) == 4
 
 
 @pytest.mark.slow
@@ -66,6 +88,7 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
         elif not run_dir.is_dir():
             shutil.copytree(tmp_path / "work" / "rungs" / "base", run_dir)
             (run_dir / "logits.csv").unlink()
+            (run_dir / "logits_held_out.csv").unlink()
 
     monkeypatch.setattr(models, "learn", learn_once)
     with pytest.raises(KeyboardInterrupt):
@@ -74,21 +97,17 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     plan = (tmp_path / "work" / "plan.json").read_text()
     at = (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns
     results, said = run(material, tmp_path)
-    assert "Final model" in said
     assert (tmp_path / "work" / "plan.json").read_text() == plan
     assert (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns == at
 
-    # What was judged out of fold is every video, each by a run that has not learned from its group.
-    assert results["folds"]["all"]["num_real"] == 4
-    assert results["folds"]["matched"]["num_fake"] == 2
-    assert results["ladder"]["nested"]["chosen"] == ["base", "base"]
-    assert results["sanity"]["learned_from_shuffled"]["num_groups"] == 2
+    check(results)
     spec = read_spec(SavedModel(tmp_path / "servable" / "1"))
     assert spec.clip_spec == SPEC
     assert spec.calibration.scale == results["folds"]["calibration"]["decision"]["calibration"]["scale"]
     text = "\n".join(tables.summary(results))
     assert f"{results['folds']['matched']['auc']:.3f}" in text
-    assert all("|" in line for line in tables.markdown(tables.ladder_rows(results)))
+    for rows in (tables.ladder_rows(results), tables.chosen_by_rows(results), tables.worse_rows(results)):
+        assert {len(row) for row in rows} == {len(rows[0])}
 
     again, said = run(material, tmp_path)
     assert again == json.loads((tmp_path / "work" / "results.json").read_text())
@@ -101,16 +120,17 @@ def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "cut_clips", lambda *arguments: material)
     screen = Stages(Console(file=io.StringIO()))
     one = stage._Stage([], tmp_path, tmp_path / "work", tmp_path / "servable", WANTED, screen)
-    time = Hours(of_a_rung=5, of_a_model=1, clips_per_sec=100.0)
-    # The recipe learns from eight clips an epoch: of two photographs and two videos.
-    assert one._as_long(time, material.photographs) == 10
-    assert one._as_long(time, material.videos) == round(5 * 8 / 16)
+    # The recipe learns from 20 clips an epoch: two of each of six photographs and four real videos.
+    assert one._as_long(5, material.photographs) == round(5 * 20 / 12)
+    assert one._as_long(5, material.videos) == round(5 * 20 / 16)
+    assert one._as_long(1, material.made("swapped")) == 1
 
 
 def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
     clips = material.mislabelled(seed=1)
     is_blend = np.array(["~" in name for name in clips.video_ids])
-    assert is_blend.sum() == clips.labels.sum() == len(clips) / 2 == 4
+    num_photographs = len(material.photographs)
+    assert is_blend.sum() == clips.labels.sum() == num_photographs * FAKES_PER_PHOTOGRAPH
     assert 0 < np.sum(clips.labels == is_blend) < len(clips)
 
 
@@ -118,7 +138,13 @@ def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
     recipe = Recipe(SPEC, dataclasses.replace(SMALL, blended_share=0.5), real_fakes=True)
     clips = material.to_learn_from(recipe, ["group-a"])
     # Fakes of the method that is held out are not there either, whatever their group.
-    assert set(clips.video_ids) == {"b", "c", "d", "p", "q"}
+    assert set(clips.video_ids) == {"b", "c", "d", *"pqrstu"}
+    # People of photographs are groups as well.
+    assert set(material.to_learn_from(recipe, material.groups_held_out).video_ids) == {"c", "d", "p", "q"}
+    several = dataclasses.replace(recipe, swapped=True, reconstructed=True, real_fakes=False)
+    names = {name[0] for name in material.to_learn_from(several, material.groups_held_out).video_ids}
+    assert names == {"c", "d", "p", "q"}
+    assert {name[0] for name in material.held_out("val").video_ids} == {"r", "s"}
     everything = material.to_learn_from(recipe, [])
     assert {"a~", "e", "f"} <= set(everything.video_ids)
     assert not np.any(material.to_learn_from(Recipe(SPEC, SMALL), []).labels)

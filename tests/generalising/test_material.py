@@ -1,3 +1,4 @@
+import collections
 import dataclasses
 
 import numpy as np
@@ -8,10 +9,12 @@ from deepfake_tf.batching.sampling import find_own_reals
 from deepfake_tf.errors import DataError
 from deepfake_tf.generalising import ingredients
 from deepfake_tf.generalising.ingredients import Recipe
-from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, Material, sort_out
+from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, KINDS, Material, sort_out
 from deepfake_tf.manifest import VideoEntry
 from tests.clips_of_squares import both_classes, write_data
 from tests.test_reconstructing import Inverting
+
+PEOPLE = {"val": both_classes("w", 2), "test": both_classes("u", 2)}
 
 
 def entry(name, label, group):
@@ -22,10 +25,11 @@ def test_matched_groups_are_set_apart():
     entries = [
         *(entry("a", 0, "x"), entry("b", 1, "x"), entry("c", 0, "x")),
         *(entry("d", 0, "y"), entry("e", 1, "z"), entry("f", None, "x")),
+        *(entry("g", 0, "w"), entry("h", 1, "w"), entry("i", 0, "v")),
     ]
     assert {one.video_id: one.split for one in sort_out(entries)} == {
-        **dict.fromkeys("abc", "test"),
-        **dict.fromkeys("de", "train"),
+        **dict.fromkeys("abcgh", "test"),
+        **dict.fromkeys("dei", "train"),
     }
 
 
@@ -35,6 +39,8 @@ def test_matched_groups_are_set_apart():
         [entry("a", 0, "x"), entry("b", 1, "y")],
         [entry("a", 0, "x"), entry("b", 1, "x")],
         [entry("a", 0, ""), entry("b", 1, ""), entry("c", 0, "x")],
+        [*(entry(f"r{group}", 0, group) for group in "xyz"), entry("f", 1, "x")],
+        [*(entry(f"r{group}", 0, group) for group in "xyz"), entry("f", 1, "x"), entry("g", 1, "y")],
     ],
 )
 def test_too_little_is_said_before_any_work(entries):
@@ -45,13 +51,13 @@ def test_too_little_is_said_before_any_work(entries):
 def test_fakes_of_two_kinds_can_be_learned_from_together(tmp_path, monkeypatch):
     monkeypatch.setattr(blended_data.autoencoders, "learn", lambda *data, **settings: Inverting())
     material = Material(tmp_path)
-    write_data(material.folder / "photographs", {"train": both_classes("t", 3)})
-    write_data(material.folder / "videos", {"train": both_classes("v", 1)})
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3), **PEOPLE})
+    write_data(material.folder / "videos", {"train": both_classes("v", 2)})
     recipe, told = ingredients.find("several").added_to(Recipe()), []
-    material.make_fakes(recipe, lambda done, of: told.append((done, of)))
-    assert told[-1][0] == 6
+    material.make_fakes(lambda done, of: told.append((done, of)))
+    assert told[-1][0] == 4
     clips = material.to_learn_from(recipe, ())
-    num_photographs, num_videos = 6, 2
+    num_photographs, num_videos = 6 + 4 + 4, 4
     assert clips.label_counts() == {
         "real": num_photographs + num_videos,
         "fake": 2 * num_photographs * FAKES_PER_PHOTOGRAPH,
@@ -62,15 +68,22 @@ def test_fakes_of_two_kinds_can_be_learned_from_together(tmp_path, monkeypatch):
         assert clips.original_ids[fake] == clips.video_ids[real]
 
 
-def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path):
+def test_photographs_of_too_few_people_are_refused(tmp_path):
+    material = Material(tmp_path)
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3), "val": both_classes("v", 2)})
+    with pytest.raises(DataError, match="Received: train, val; expected train, val, test"):
+        material.make_fakes(lambda done, of: None)
+    assert not (tmp_path / "swapped").exists()
+
+
+def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path, monkeypatch):
     def some(kind, label):
         found = clips.select(np.flatnonzero(clips.labels == label))
         return dataclasses.replace(found, example_ids=tuple(f"{kind}-{name}" for name in found.example_ids))
 
     material, num_real = Material(tmp_path), clips.label_counts()["real"]
-    vars(material).update(
-        videos=clips, photographs=some("photographs", 0), swapped=clips, reconstructed=some("drawn", 1)
-    )
+    monkeypatch.setattr(Material, "made", lambda own, kind: {"swapped": clips, "reconstructed": some("drawn", 1)}[kind])
+    vars(material).update(videos=clips, photographs=some("photographs", 0))
 
     def counts(**settings):
         return material.to_learn_from(Recipe(**settings), ()).label_counts()
@@ -84,8 +97,26 @@ def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path):
     assert counts(real_fakes=True) == {"real": 2 * num_real, "fake": len(clips) - num_real}
 
 
-def test_photographs_get_faces_of_other_people(tmp_path):
+def test_people_held_out_come_with_as_many_fakes_of_every_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.autoencoders, "learn", lambda *data, **settings: Inverting())
     material = Material(tmp_path)
-    write_data(material.folder / "photographs", {"train": both_classes("t", 3)})
-    assert material.swapped.label_counts() == {"real": 6, "fake": 6 * FAKES_PER_PHOTOGRAPH}
-    assert set(material.swapped.methods) == {"", "swapped"}
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3), **PEOPLE})
+    for split in ("val", "test"):
+        clips = material.held_out(split)
+        assert set(clips.groups) == {f"group-{name}" for name, label in PEOPLE[split] if label == 0}
+        methods = collections.Counter(clips.methods)
+        assert methods == {"": 4, **dict.fromkeys(KINDS, 4 * FAKES_PER_PHOTOGRAPH)}
+        for fake, (real,) in find_own_reals(clips).items():
+            assert clips.original_ids[fake] == clips.video_ids[real]
+
+
+def test_every_real_video_has_a_fake_of_each_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.autoencoders, "learn", lambda *data, **settings: Inverting())
+    material = Material(tmp_path)
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3), **PEOPLE})
+    write_data(material.folder / "videos", {"train": both_classes("v", 2), "test": both_classes("x", 2)})
+    material.make_fakes(lambda done, of: None)
+    reals = {name for name, label in (*both_classes("v", 2), *both_classes("x", 2)) if label == 0}
+    made = dict(zip(material.of_videos.video_ids, material.of_videos.methods, strict=True))
+    assert {name for name, method in made.items() if not method} == reals
+    assert set(made) == reals | {f"{name}~{kind}~0" for name in reals for kind in KINDS}

@@ -6,7 +6,6 @@ import pytest
 from deepfake_tf.generalising import scores
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging.scoring import VideoScores
-from deepfake_tf.manifest import VideoEntry
 
 GROUPS = tuple("aabbccddeeff")
 LABELS = np.array([0, 1] * 6)
@@ -47,38 +46,13 @@ def test_a_difference_is_told_only_where_it_is_one():
     assert scores.difference(WORSE, some)["difference"] == pytest.approx(5 / 25)
 
 
-def test_what_is_chosen_on_one_half_is_reported_on_the_other():
-    entries = [
-        VideoEntry(name, None, label=int(label), group=group)
-        for name, label, group in zip(GOOD.video_ids, LABELS, GROUPS, strict=True)
-    ]
-    assert scores.choose({"worse": WORSE, "good": GOOD}) == "good"
-    assert scores.choose({"good": GOOD, "worse": WORSE}) == "good"
-    # One real and one fake tell nothing.
-    assert scores.choose({"worse": WORSE, "good": GOOD}, np.arange(12) < 2) == "worse"
-    # Better in one group alone: another draw of groups would not say so.
-    luck = videos([*WORSE.logits[:2][::-1], *WORSE.logits[2:]])
-    assert scores.difference(WORSE, luck)["difference"] > 0
-    assert scores.choose({"worse": WORSE, "luck": luck}) == "worse"
-    found = scores.nested({"worse": WORSE, "good": GOOD}, entries, seed=0)
-    assert found["chosen"] == ["good", "good"]
-    assert found["auc"] == pytest.approx(21 / 36)
-    # Noise that looks good on one half is found out on the other.
-    halves = scores.splits.assign_folds(entries, num_folds=2, seed=0)
-    first = np.array([halves[name] == 0 for name in GOOD.video_ids])
-    right, wrong = 2.0 * LABELS - 1, 1 - 2.0 * LABELS
-    rungs = {"lucky": videos(np.where(first, right, wrong)), "unlucky": videos(np.where(first, wrong, right))}
-    found = scores.nested(rungs, entries, seed=0)
-    assert found["chosen"] == ["unlucky", "lucky"]
-    assert found["auc"] == 0
-
-
 def test_logits_come_back_from_their_file(tmp_path, clips):
-    assert scores.read_logits(tmp_path, clips) is None
+    path = tmp_path / scores.LOGITS_FILE
+    assert scores.read_logits(path, clips) is None
     said = Said(clips, np.linspace(-1, 1, len(clips)))
-    scores.write_logits(tmp_path, said)
+    scores.write_logits(path, said)
     some = clips.select([3, 1])
-    np.testing.assert_array_equal(scores.read_logits(tmp_path, some).logits, said.logits[[3, 1]])
+    np.testing.assert_array_equal(scores.read_logits(path, some).logits, said.logits[[3, 1]])
     np.testing.assert_array_equal(said.of(some).logits, said.logits[[3, 1]])
 
 
