@@ -1,0 +1,37 @@
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+
+from deepfake_tf.generalising import folds
+from deepfake_tf.generalising.scores import Said
+from deepfake_tf.manifest import VideoEntry
+
+
+def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clips):
+    # Three groups of a real and a fake each. Names end in a number, even for a real and odd for a fake.
+    groups = tuple(f"pair-{int(name[1:]) // 2}" for name in clips.video_ids)
+    videos = dataclasses.replace(clips, groups=groups)
+    made = dataclasses.replace(videos, methods=tuple("made" if label else "" for label in clips.labels))
+    material = SimpleNamespace(videos=videos, of_videos=made, matched=videos)
+    entries = [
+        VideoEntry(name, None, label=int(label), group=group)
+        for name, label, group in zip(videos.video_ids, videos.labels, groups, strict=True)
+    ]
+    judged = []
+
+    def judge(number, own, own_made):
+        assert set(own.groups) == set(own_made.groups)
+        judged.extend(own.example_ids)
+        # Of videos it is right, of what was made from them it is wrong.
+        return Said(own, own.labels - 0.5), Said(own_made, 0.5 - own_made.labels)
+
+    found = folds.judge_all(material, entries, judge, num_folds=2, seed=0)
+    assert sorted(judged) == sorted(clips.example_ids)
+    assert found["matched"]["auc"] == found["all"]["auc"] == 1
+    assert found["made"]["auc"] == found["made"]["kinds"]["made"]["auc"] == 0
+    # Calibrated by what was made: it says nothing there, so that it says nothing at all.
+    assert {answer for one in found["verdicts"].values() for answer, number in one.items() if number} == {
+        "INCONCLUSIVE"
+    }
+    assert np.isclose(found["calibration"]["ece_matched"], 0.5, atol=0.01)
