@@ -235,6 +235,7 @@ def lines_of_rungs(found: dict[str, Any]) -> list[str]:
     also = found.get("also", [])
     tried = "".join(f" {name}" for name in list(rungs)[1:] if name not in also)
     flags = f"--clips {found['asked_clips']}{f' --try{tried}' if tried else ''} --retouched DIR"
+    flags += " --base RUN" if found.get("base") else ""
     flags += " --generators" * (len(kinds) > 2) + (" --also" + "".join(f" {name}=RUN" for name in also) if also else "")
     lines = [
         f"`python -m tests.benchmarks.rungs MANIFEST --photographs DIR --work WORK {flags}{_started_from(found)}`",

@@ -7,8 +7,8 @@ if it was trained before. It is asked about the matched pairs and about retouche
 retouched); and with --generators about fakes that are made from the real ones among these photographs, whom nothing has
 seen: blended with themselves, with another's face, and with their own face as the autoencoders of WORK drew it. So are
 finished runs that --also names, of any length, whose clips were cut alike. Shown is how far each lies above the recipe
-as it stands, paired, with intervals over groups or people. The figures are saved as
-deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
+as it stands, or above the finished run that --base names, paired, with intervals over groups or people. The figures are
+saved as deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
 """
 
 import argparse
@@ -81,18 +81,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--also", type=_named_run, nargs="*", default=(), metavar="NAME=RUN", help="finished runs of the same crops"
     )
+    parser.add_argument("--base", type=Path, metavar="RUN", help="a finished run to compare with, instead of a rung")
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-rungs")
     add_network(parser)
     chosen = parser.parse_args(argv)
-    chosen.also = dict(chosen.also)
+    finished = dict(chosen.also) | ({BASE: chosen.base} if chosen.base else {})
     entries, start = read_entries(chosen.manifest), network(chosen)
-    found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "also": list(chosen.also), "rows": {}}
+    found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "base": bool(chosen.base), "rows": {}}
+    found["also"] = [name for name, _ in chosen.also]
     first: dict[str, VideoScores] = {}
-    for name in dict.fromkeys((BASE, *chosen.ingredients, *chosen.also)):
-        recipe = ingredients.find(BASE if name in chosen.also else name).added_to(start)
+    for name in dict.fromkeys((BASE, *chosen.ingredients, *finished)):
+        recipe = ingredients.find(BASE if name in finished else name).added_to(start)
         material = cut_clips(entries, chosen.photographs, chosen.work, recipe.spec, lambda done, of: None)
-        run_dir = chosen.also.get(name) or chosen.work / f"rungs-{chosen.name}" / name
-        if name not in chosen.also:
+        run_dir = finished.get(name) or chosen.work / f"rungs-{chosen.name}" / name
+        if name not in finished:
             train(material, recipe, run_dir, chosen.clips)
         said = ask_all(material, run_dir, chosen.retouched, chosen.generators)
         first = first or said
