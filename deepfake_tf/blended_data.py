@@ -35,7 +35,7 @@ from deepfake_tf import (
     splits,
 )
 from deepfake_tf.autoencoders import Autoencoders
-from deepfake_tf.blending import SelfBlend
+from deepfake_tf.blending import Blend, SelfBlend
 from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
 from deepfake_tf.decoding.video import VideoInfo
 from deepfake_tf.errors import ConfigError, DataError, VideoError
@@ -47,6 +47,9 @@ from deepfake_tf.swapping import Face, FaceSwap
 SELF_BLENDED = "self_blended"
 SWAPPED = "swapped"
 RECONSTRUCTED = "reconstructed"
+SOURCE_GROUP = "source_group"
+"""A fake's attribute in the manifest: the group whose face it wears, if another one's."""
+
 SETTINGS_NAME = "blending.json"
 FORMAT_VERSION = 2
 
@@ -162,6 +165,7 @@ class _Writer:
         self._reconstruct: Reconstruction | None = None
         self._spec = settings.spec
         self._entries: dict[str, VideoEntry] = {}
+        self._sources: dict[str, str] = {}
         self._shards: dict[str, tuple[records.ShardInfo, ...]] = {}
         self._failures: list[tuple[str, str, str, str]] = []
 
@@ -233,15 +237,19 @@ class _Writer:
             for fake in range(self._settings.fakes_per_clip):
                 # One for all clips of a video: a fake was made in one way.
                 seed = _seed(self._settings.seed, real.entry.video_id, str(fake))
-                entry = _fake_entry(real.entry, fake, self._settings.method)
-                yield self._record(real, entry, self._fake(real, pixels, seed))
+                # Fakes of several folders can be learned from together.
+                name = f"{real.entry.video_id}~{self._settings.method}~{fake}"
+                made = self._fake(real, pixels, seed, self._sources.get(name, ""))
+                self._sources[name] = made.source
+                entry = _fake_entry(real.entry, name, self._settings.method, made.source)
+                yield self._record(real, entry, made.clip)
             self._on_progress(number + 1, total)
 
-    def _fake(self, real: _Real, pixels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        keypoints, mask = real.clip.keypoints_crop_px, real.clip.mask
+    def _fake(self, real: _Real, pixels: NDArray[np.uint8], seed: int, source: str) -> Blend:
+        seen = {"keypoints_px": real.clip.keypoints_crop_px, "mask": real.clip.mask}
         if self._swap:
-            return self._swap(pixels, seed, person=real.entry.group, keypoints_px=keypoints, mask=mask).clip
-        return (self._reconstruct or self._self_blend)(pixels, seed, keypoints_px=keypoints, mask=mask).clip
+            return self._swap(pixels, seed, person=real.entry.group, source=source, **seen)
+        return (self._reconstruct or self._self_blend)(pixels, seed, **seen)
 
     def _record(self, real: _Real, entry: VideoEntry, pixels: NDArray[np.uint8]) -> bytes:
         self._entries[entry.video_id] = entry
@@ -297,15 +305,15 @@ def _info(*, width: int, height: int, fps: float) -> VideoInfo:
     return VideoInfo(width=width, height=height, fps=fps, duration_sec=0.0, num_frames=0, codec="")
 
 
-def _fake_entry(real: VideoEntry, number: int, method: str) -> VideoEntry:
+def _fake_entry(real: VideoEntry, name: str, method: str, source: str) -> VideoEntry:
     return dataclasses.replace(
         real,
-        # Fakes of several folders can be learned from together.
-        video_id=f"{real.video_id}~{method}~{number}",
+        video_id=name,
         label=FAKE,
         method=method,
         original_id=real.video_id,
         sha256="",
+        attributes={**real.attributes, SOURCE_GROUP: source} if source else real.attributes,
     )
 
 

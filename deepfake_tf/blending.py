@@ -32,15 +32,17 @@ _WIDEST_SEAM = 0.045
 
 @dataclass(frozen=True)
 class Blend:
-    """One self-blended fake.
+    """One blended fake.
 
     Attributes:
         clip: uint8 [T, H, W, 3] RGB.
         weights: float32 [T, H, W] in [0, 1], the source's share at each pixel.
+        source: whose face it is, if another person's.
     """
 
     clip: ClipArray
     weights: NDArray[np.float32]
+    source: str = ""
 
 
 @dataclass(frozen=True)

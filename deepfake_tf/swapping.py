@@ -66,6 +66,7 @@ class FaceSwap:
         seed: int,
         *,
         person: str,
+        source: str = "",
         keypoints_px: NDArray | None = None,
         mask: NDArray | None = None,
     ) -> Blend:
@@ -75,30 +76,31 @@ class FaceSwap:
             clip: uint8 [T, H, W, 3] RGB, H = W; it is not changed.
             seed: 0 or more; the same seed gives the same fake.
             person: whose clip it is; another one's face is taken.
+            source: whose face is taken; anybody's if empty.
             keypoints_px: float32 [T, 6, 2], BlazeFace's, in pixels of the crop; those of a typical crop if None.
             mask: bool [T], which frames are there; all if None. The others stay as they are.
 
         Returns:
-            The fake and where the face lies.
+            The fake, where the face lies and whose it is.
         """
         random = np.random.default_rng(seed)
         there = np.ones(len(clip), bool) if mask is None else np.asarray(mask, bool)
         keypoints = face_regions.fill_in(keypoints_px, there, len(clip), clip.shape[1])
         look_at = int(np.argmax(there))
-        face = self._choose(clip[look_at], keypoints[look_at], person, random)
+        among = np.flatnonzero(self._people == source if source else self._people != person)
+        face = self._choose(clip[look_at], keypoints[look_at], among, random)
         weights = self._blend.draw_weights(keypoints, clip.shape[1], random)
         weights[~there] = 0
-        source = _move(face, keypoints, clip.shape[1], random)
+        moved = _move(face, keypoints, clip.shape[1], random)
         share = random.uniform(_LEAST_MATCHED, 1)
         for number in np.flatnonzero(there):
-            source[number] = match_colours(source[number], clip[number], weights[number], share)
-        return Blend(blending.mix(source, clip, weights), weights)
+            moved[number] = match_colours(moved[number], clip[number], weights[number], share)
+        return Blend(blending.mix(moved, clip, weights), weights, face.person)
 
-    def _choose(self, frame: NDArray, keypoints: NDArray, person: str, random: Random) -> Face:
-        """Returns a face of another person, turned like that of the frame and of a like colour."""
-        others = np.flatnonzero(self._people != person)
-        unlike = ((self._shapes[others] - _shape(keypoints)) ** 2).sum(axis=1)
-        alike = others[np.argsort(unlike)[:_NUM_ALIKE]]
+    def _choose(self, frame: NDArray, keypoints: NDArray, among: NDArray[np.int64], random: Random) -> Face:
+        """Returns a face, among some, that is turned like that of the frame and of a like colour."""
+        unlike = ((self._shapes[among] - _shape(keypoints)) ** 2).sum(axis=1)
+        alike = among[np.argsort(unlike)[:_NUM_ALIKE]]
         further = ((self._tones[alike] - _tone(frame, keypoints)) ** 2).sum(axis=1)
         drawn = alike[np.argsort(further)[:_NUM_TO_DRAW_FROM]]
         return self._faces[drawn[random.integers(len(drawn))]]

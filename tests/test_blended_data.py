@@ -5,7 +5,8 @@ import pytest
 from deepfake_tf import blended_data, manifest, records
 from deepfake_tf.batching.clip_table import list_clips
 from deepfake_tf.batching.sampling import find_own_reals
-from deepfake_tf.blended_data import BlendSettings, blend_data
+from deepfake_tf.blended_data import SOURCE_GROUP, BlendSettings, blend_data
+from deepfake_tf.blending import Blend
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.schema import ClipSpec
 from tests.clips_of_squares import SPEC, both_classes, write_data
@@ -45,16 +46,15 @@ def test_reals_stay_and_each_has_its_fakes(source, tmp_path):
 
 def test_reals_and_fakes_were_compressed_equally_often(source, tmp_path, monkeypatch):
     """Were a fake the real itself, nothing would tell the two apart."""
-    monkeypatch.setattr(blended_data.SelfBlend, "__call__", lambda self, clip, seed, **face: _Unchanged(clip))
+    monkeypatch.setattr(blended_data.SelfBlend, "__call__", lambda self, clip, seed, **face: _unchanged(clip))
     blend_data(source, tmp_path / "out", BlendSettings())
     clips = list_clips(tmp_path / "out", ["train"])
     for row, (real,) in find_own_reals(clips).items():
         assert clips.read(row)[0] == clips.read(real)[0]
 
 
-class _Unchanged:
-    def __init__(self, clip):
-        self.clip = clip
+def _unchanged(clip):
+    return Blend(clip, np.zeros(clip.shape[:3], np.float32))
 
 
 def test_one_seed_gives_the_same_bytes_and_finished_work_is_kept(source, tmp_path):
@@ -174,10 +174,32 @@ def test_all_clips_of_a_video_are_made_in_one_way(source, tmp_path, monkeypatch)
 
     def blend(self, clip, seed, **face):
         seeds.setdefault(seed, []).append(clip)
-        return _Unchanged(clip)
+        return _unchanged(clip)
 
     monkeypatch.setattr(blended_data.SelfBlend, "__call__", blend)
     blend_data(source, tmp_path / "out", BlendSettings(fakes_per_clip=2))
     entries = manifest.read_manifest(tmp_path / "out" / "manifest.csv")
     assert len(seeds) == sum(one.label == 1 for one in entries)
     assert {len(clips) for clips in seeds.values()} == {2}
+
+
+def test_a_video_wears_one_face_and_the_manifest_says_whose(tmp_path, monkeypatch):
+    people = write_data(tmp_path / "people", {"train": [(f"p{number}", 0) for number in range(4)]})
+    told = []
+    swap = blended_data.FaceSwap.__call__
+
+    def watched(self, clip, seed, **told_of):
+        made = swap(self, clip, seed, **told_of)
+        told.append((told_of["source"], made.source))
+        return made
+
+    monkeypatch.setattr(blended_data.FaceSwap, "__call__", watched)
+    blend_data(people, tmp_path / "out", BlendSettings(fakes_per_clip=3, swapped=True))
+    # Two clips a video: the second wears what the first was given.
+    first, second = ([one for one in told if bool(one[0]) == later] for later in (False, True))
+    assert len(first) == len(second) == 4 * 3
+    assert all(asked == given for asked, given in second)
+    entries = {one.video_id: one for one in manifest.read_manifest(tmp_path / "out" / "manifest.csv")}
+    fakes = [one for one in entries.values() if one.label == 1]
+    assert sorted(one.attributes[SOURCE_GROUP] for one in fakes) == sorted(given for _, given in first)
+    assert all(one.attributes[SOURCE_GROUP] != one.group for one in fakes)

@@ -67,12 +67,20 @@ def test_nobody_gets_a_face_of_their_own():
         assert made.clip[0][made.weights[0] > 0.99].std(axis=0).max() < 1
 
 
+def test_the_fake_says_whose_face_it_wears_and_takes_that_of_whom_it_is_told():
+    faces = [Face(flat((90 + 10 * number,) * 3), TYPICAL, f"p{number % 4}") for number in range(8)]
+    drawn = {swap(faces, noise(9)[None], seed, person="p0").source for seed in SEEDS}
+    assert drawn == {"p1", "p2", "p3"}
+    for seed in SEEDS:
+        assert swap(faces, noise(9)[None], seed, person="p0", source="p2").source == "p2"
+
+
 def test_a_face_is_turned_as_the_head_is():
     smooth = [cv2.GaussianBlur(noise(number), (0, 0), 2) for number in range(80)]
     faces = [Face(one, ASIDE if number % 2 else TYPICAL, f"p{number}") for number, one in enumerate(smooth)]
     chooser = FaceSwap(faces)
     for keypoints, wanted in ((TYPICAL, 0), (ASIDE, 1)):
-        chosen = [chooser._choose(noise(99), keypoints, "me", np.random.default_rng(seed)) for seed in SEEDS]
+        chosen = [chooser._choose(noise(99), keypoints, np.arange(80), np.random.default_rng(seed)) for seed in SEEDS]
         assert {int(one.person[1:]) % 2 for one in chosen} == {wanted}
 
 

@@ -54,10 +54,10 @@ class Recipe:
     Attributes:
         spec: how clips are cut.
         train: how the network is trained; `epochs` follows from the time there is.
-        photographs: learn from self-blends of photographs.
-        videos: learn from self-blends of real videos.
-        swapped: learn from photographs with another person's face as well, as `train.blended_share` leaves room.
-        reconstructed: learn from photographs whose face an autoencoder drew as well, likewise.
+        photographs: learn from photographs and fakes of them: self-blends and those below.
+        videos: learn from real videos and fakes of them, likewise.
+        swapped: learn from fakes with another person's face as well, as `train.blended_share` leaves room.
+        reconstructed: learn from fakes whose face an autoencoder drew as well, likewise.
         real_fakes: learn from fakes of other methods as well, likewise.
     """
 
@@ -72,10 +72,6 @@ class Recipe:
     def __post_init__(self) -> None:
         if not (self.photographs or self.videos):
             raise ConfigError("A recipe needs photographs, videos or both to learn from.")
-        if (self.swapped or self.reconstructed) and not self.photographs:
-            raise ConfigError(
-                "Faces are swapped and reconstructed in photographs. A recipe with either needs photographs."
-            )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the recipe as plain JSON values."""

@@ -14,18 +14,19 @@ fakes of those in val, and what was chosen is measured on fakes of those in test
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepfake_tf import manifest
 from deepfake_tf.batching.clip_table import ClipTable, join_tables, list_clips
 from deepfake_tf.batching.sampling import find_own_reals
-from deepfake_tf.blended_data import RECONSTRUCTED, SELF_BLENDED, SWAPPED, BlendSettings, blend_data
-from deepfake_tf.data_folder import ShardSettings
+from deepfake_tf.blended_data import RECONSTRUCTED, SELF_BLENDED, SOURCE_GROUP, SWAPPED, BlendSettings, blend_data
+from deepfake_tf.data_folder import MANIFEST_NAME, ShardSettings
 from deepfake_tf.errors import DataError
 from deepfake_tf.generalising.ingredients import Recipe
 from deepfake_tf.manifest import VideoEntry
@@ -137,11 +138,15 @@ class Material:
         """Returns the photographs of a split and fakes of every kind, as many of each."""
         return _beside([self.made(kind, [split]) for kind in KINDS])
 
+    def made_of_videos(self, kind: str) -> ClipTable:
+        """Returns the real videos, compressed once more, and a fake of each of a kind, made if they are not there."""
+        folder = self._make_of_videos(kind)
+        return list_clips(folder, _splits_of(folder))
+
     @cached_property
     def of_videos(self) -> ClipTable:
         """The real videos, compressed once more, and a fake of each kind of each."""
-        folders = [self._make_of_videos(kind) for kind in KINDS]
-        return _beside([list_clips(folder, _splits_of(folder)) for folder in folders])
+        return _beside([self.made_of_videos(kind) for kind in KINDS])
 
     @cached_property
     def groups_held_out(self) -> list[str]:
@@ -182,26 +187,34 @@ class Material:
         Raises:
             DataError: nothing is left.
         """
-        groups = set(held_out)
-        parts = [_outside(self._of_photographs(recipe), groups)] if recipe.photographs else []
-        kept = self._of_videos(recipe, groups)
-        parts += [self.videos.select(kept)] if len(kept) else []
-        if not any(map(len, parts)):
-            raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
-        return join_tables(parts)
-
-    def _of_photographs(self, recipe: Recipe) -> ClipTable:
         kinds = [kind for kind, wanted in ((SWAPPED, recipe.swapped), (RECONSTRUCTED, recipe.reconstructed)) if wanted]
-        # Their reals are those of the photographs, compressed once more as their fakes are; they come once.
-        return _beside([self.made(kind) for kind in kinds]) if kinds else self.photographs
+        parts = []
+        if recipe.photographs:
+            parts.append(_beside([self.made(kind) for kind in kinds]) if kinds else self.photographs)
+        if recipe.videos:
+            # Reals are compressed once more where their fakes are.
+            parts.append(_beside([self.made_of_videos(kind) for kind in kinds]) if kinds else _reals(self.videos))
+        if recipe.real_fakes:
+            parts.append(_fakes(self.videos))
+        clips = join_tables(parts)
+        outside = self._outside(clips, set(held_out), self._sources if recipe.swapped else {})
+        if not np.any(outside):
+            raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
+        return clips.select(np.flatnonzero(outside))
 
-    def _of_videos(self, recipe: Recipe, held_out: set[str]) -> np.ndarray:
-        clips = self.videos
-        outside = np.array([name not in held_out for name in clips.groups])
-        hidden = {name for name, group in zip(clips.methods, clips.groups, strict=True) if group in held_out and name}
-        fakes = (clips.labels == FAKE) & np.array([name not in hidden for name in clips.methods])
-        wanted = (clips.labels == REAL) & recipe.videos | fakes & recipe.real_fakes
-        return np.flatnonzero(outside & wanted)
+    def _outside(self, clips: ClipTable, groups: set[str], sources: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Which clips show nobody of some groups, and no method of the videos in them."""
+        pairs = zip(self.videos.methods, self.videos.groups, strict=True)
+        methods = {method for method, group in pairs if method and group in groups}
+        shown = zip(clips.groups, clips.methods, (sources.get(name, "") for name in clips.video_ids), strict=True)
+        return np.array([not {group, source} & groups and method not in methods for group, method, source in shown])
+
+    @cached_property
+    def _sources(self) -> dict[str, str]:
+        """Of each fake that wears another's face, whose group that is."""
+        folders = [self._make(SWAPPED), self._make_of_videos(SWAPPED)]
+        entries = [one for folder in folders for one in manifest.read_manifest(folder / MANIFEST_NAME)]
+        return {one.video_id: one.attributes[SOURCE_GROUP] for one in entries if one.attributes.get(SOURCE_GROUP)}
 
 
 def cut_clips(
@@ -244,8 +257,8 @@ def _fakes(clips: ClipTable) -> ClipTable:
     return clips.select(np.flatnonzero(clips.labels == FAKE))
 
 
-def _outside(clips: ClipTable, groups: set[str]) -> ClipTable:
-    return clips.select([row for row, name in enumerate(clips.groups) if name not in groups])
+def _reals(clips: ClipTable) -> ClipTable:
+    return clips.select(np.flatnonzero(clips.labels == REAL))
 
 
 def _splits_of(folder: Path) -> list[str]:

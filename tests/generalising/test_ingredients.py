@@ -35,6 +35,3 @@ def test_what_is_not_there_is_an_error_in_words():
         ingredients.find("salt")
     with pytest.raises(ConfigError, match="photographs, videos or both"):
         Recipe(photographs=False, videos=False)
-    for kind in ("swapped", "reconstructed"):
-        with pytest.raises(ConfigError, match="with either needs photographs"):
-            Recipe(photographs=False, **{kind: True})

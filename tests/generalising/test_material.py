@@ -10,7 +10,7 @@ from deepfake_tf.errors import DataError
 from deepfake_tf.generalising import ingredients
 from deepfake_tf.generalising.ingredients import Recipe
 from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, KINDS, Material, sort_out
-from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.manifest import VideoEntry, read_manifest
 from tests.clips_of_squares import both_classes, write_data
 from tests.test_reconstructing import Inverting
 
@@ -60,7 +60,7 @@ def test_fakes_of_two_kinds_can_be_learned_from_together(tmp_path, monkeypatch):
     num_photographs, num_videos = 6 + 4 + 4, 4
     assert clips.label_counts() == {
         "real": num_photographs + num_videos,
-        "fake": 2 * num_photographs * FAKES_PER_PHOTOGRAPH,
+        "fake": 2 * (num_photographs * FAKES_PER_PHOTOGRAPH + num_videos),
     }
     assert set(clips.methods) == {"", "swapped", "reconstructed"}
     # Each is learned from beside its own real.
@@ -82,8 +82,9 @@ def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path, monkeypat
         return dataclasses.replace(found, example_ids=tuple(f"{kind}-{name}" for name in found.example_ids))
 
     material, num_real = Material(tmp_path), clips.label_counts()["real"]
-    monkeypatch.setattr(Material, "made", lambda own, kind: {"swapped": clips, "reconstructed": some("drawn", 1)}[kind])
-    vars(material).update(videos=clips, photographs=some("photographs", 0))
+    made = {"swapped": clips, "reconstructed": some("drawn", 1)}
+    monkeypatch.setattr(Material, "made", lambda own, kind: made[kind])
+    vars(material).update(videos=clips, photographs=some("photographs", 0), _sources={})
 
     def counts(**settings):
         return material.to_learn_from(Recipe(**settings), ()).label_counts()
@@ -120,3 +121,19 @@ def test_every_real_video_has_a_fake_of_each_kind(tmp_path, monkeypatch):
     made = dict(zip(material.of_videos.video_ids, material.of_videos.methods, strict=True))
     assert {name for name, method in made.items() if not method} == reals
     assert set(made) == reals | {f"{name}~{kind}~0" for name in reals for kind in KINDS}
+
+
+def test_whose_face_a_fake_wears_is_held_out_as_well(tmp_path):
+    material = Material(tmp_path)
+    write_data(material.folder / "photographs", {"train": both_classes("t", 3), **PEOPLE})
+    write_data(material.folder / "videos", {"train": both_classes("v", 4)})
+    recipe = ingredients.find("swapped").added_to(Recipe())
+    folders = [tmp_path / "swapped", tmp_path / "of_videos" / "swapped"]
+    whole = material.to_learn_from(recipe, ())
+    wears = {one.video_id: one.attributes for folder in folders for one in read_manifest(folder / "manifest.csv")}
+    for group in ("group-t0", "group-v2"):
+        some = material.to_learn_from(recipe, [group])
+        gone = set(whole.video_ids) - set(some.video_ids)
+        worn = {name for name in wears if group == wears[name].get("source_group")}
+        assert worn
+        assert gone == worn | {name for name, own in zip(whole.video_ids, whole.groups, strict=True) if own == group}
