@@ -1,7 +1,8 @@
 """Calibrating a model that learned from everything: by what its like, which had not, said out of fold.
 
-What it is calibrated by are real videos and the fakes that were made from them. Matched pairs are judged with what came
-of it and have no say in it: they are few, and not the face alone tells them apart (see LOG.md).
+What it is calibrated by are real videos and the fakes that were made from them: each pair is one scene, one codec and
+one background. But who knows the fakes made here need know no other: where the videos' own fakes do not score above
+their reals, the score is silenced, so that every video is inconclusive.
 """
 
 from collections.abc import Mapping
@@ -58,6 +59,18 @@ def out_of_fold(videos: VideoScores, by_group: Mapping[str, int]) -> dict[str, A
     }
 
 
+def silence_if_wrong(fitted: Mapping[str, Any], videos: VideoScores) -> dict[str, Any]:
+    """Returns a calibration with "is_silent" added, which it is if fakes that were not made here do not score higher.
+
+    Args:
+        fitted: what `out_of_fold` returned.
+        videos: real videos and fakes that were not made here, judged out of fold.
+    """
+    silent = _silent(videos.logits)
+    is_silent = _fit(videos.logits, videos.labels) == silent
+    return {**fitted, "is_silent": is_silent, "decision": silent.to_json() if is_silent else fitted["decision"]}
+
+
 def error(videos: VideoScores, chosen: Decision) -> float | None:
     """Returns the expected calibration error of videos that had no say in the calibration."""
     scores = measures.scores_of(videos.logits, chosen)
@@ -88,8 +101,10 @@ def _fit(logits: np.ndarray, labels: np.ndarray) -> Decision:
         fitted = calibration.fit(logits, labels, _METHOD)
     except DataError:
         # Fakes do not score above reals: the score says nothing, and its order stays.
-        return Decision(
-            calibration=Calibration(scale=_SILENT_SCALE / (float(np.std(logits)) or 1.0)), band=_SILENT_BAND
-        )
+        return _silent(logits)
     calibrated = measures.scores_of(logits, Decision(calibration=fitted))
     return Decision(calibration=fitted, band=decision.choose_band(calibrated, 0.5, INCONCLUSIVE_SHARE))
+
+
+def _silent(logits: np.ndarray) -> Decision:
+    return Decision(calibration=Calibration(scale=_SILENT_SCALE / (float(np.std(logits)) or 1.0)), band=_SILENT_BAND)

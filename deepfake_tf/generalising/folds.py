@@ -57,7 +57,7 @@ def measure(whole: Said, made: Said, matched: ClipTable, by_group: Mapping[str, 
         by_group: the fold of each group.
     """
     pairs = whole.of(matched).videos()
-    fitted = calibrating.out_of_fold(made.videos(), by_group)
+    fitted = calibrating.silence_if_wrong(calibrating.out_of_fold(made.videos(), by_group), whole.videos())
     chosen = Decision.from_json(fitted["decision"])
     return {
         "matched": scores.of_matched(pairs),

@@ -20,6 +20,7 @@ def summary(results: Results) -> list[str]:
         f"Fakes made from real videos, out of fold: {_by_kind(folds['made'])}",
         f"Calibration error out of fold {number(folds['calibration']['ece'])} on these, "
         f"{number(folds['calibration']['ece_matched'])} on matched pairs",
+        *_silenced(results),
         *(f"  {name}: {said}" for name, said in verdict_rows(results)[1:]),
         *(f"  {line}" for line in _tried(results)),
         f"Taken: {results['chosen']}. Fakes of people who had no say in it: {_tested(results)}",
@@ -39,6 +40,11 @@ def summary(results: Results) -> list[str]:
         ),
         f"Published {results['servable']}",
     ]
+
+
+def _silenced(results: Results) -> Iterator[str]:
+    if results["folds"]["calibration"]["is_silent"]:
+        yield "FAKES OF OTHER METHODS DO NOT SCORE ABOVE REALS: what is published calls every video INCONCLUSIVE"
 
 
 def _tried(results: Results) -> Iterator[str]:

@@ -158,10 +158,13 @@ def _lines_of_calibration(folds: dict[str, Any]) -> list[str]:
     if "made" not in folds:
         return [f"Calibration error out of fold {error}.", ""]
     kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in folds["made"]["kinds"].items())
+    silenced = (
+        " Silenced, since fakes of other methods do not score above reals." if folds["calibration"]["is_silent"] else ""
+    )
     return [
         f"Fakes made from real videos, out of fold, every second group's compressed: {tables.value(folds['made'])}; "
         f"{kinds}. Calibrated by these: error out of fold {error}, on matched pairs "
-        f"{tables.number(folds['calibration']['ece_matched'])}. What videos are called then, out of fold:",
+        f"{tables.number(folds['calibration']['ece_matched'])}.{silenced} What videos are called then, out of fold:",
         "",
         *tables.markdown(tables.verdict_rows({"folds": folds})),
         "",

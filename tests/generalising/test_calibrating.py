@@ -53,6 +53,21 @@ def test_one_half_is_where_both_are_as_likely_if_they_are_as_many():
     assert found["ece"] < 0.05
 
 
+def test_who_knows_only_the_fakes_made_here_is_silenced():
+    random = np.random.default_rng(0)
+    right = videos(np.tile([-3.0, 3.0], 20) + random.normal(size=40))
+    fitted = calibrating.out_of_fold(right, {name: row // 2 % 2 for row, name in enumerate(right.groups)})
+    assert calibrating.silence_if_wrong(fitted, right) == {**fitted, "is_silent": False}
+    wrong = videos(-right.logits)
+    found = calibrating.silence_if_wrong(fitted, wrong)
+    assert found["is_silent"]
+    # What was made is told as before, and all the same nothing is called anything.
+    assert found["ece"] == fitted["ece"]
+    decision = Decision.from_json(found["decision"])
+    for one in (right, wrong):
+        assert np.all(np.abs(measures.scores_of(one.logits, decision) - 0.5) < decision.band)
+
+
 def test_each_video_is_called_something(clips):
     truth = np.where(clips.labels == 1, 3.0, -3.0)
     truth[0] = truth[1] = 0.1
