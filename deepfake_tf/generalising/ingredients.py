@@ -129,6 +129,9 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "real_fakes": Ingredient(
         "half of the fakes are real ones, of other methods", train={"blended_share": 0.5}, recipe={"real_fakes": True}
     ),
+    "self_blended": Ingredient(
+        "all fakes are self-blends", train={"blended_share": 1.0}, recipe={"swapped": False, "reconstructed": False}
+    ),
     "swapped": Ingredient(
         "half of the fakes wear another person's face", train={"blended_share": 0.5}, recipe={"swapped": True}
     ),
@@ -185,9 +188,10 @@ def find(name: str) -> Ingredient:
 
 
 def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
-    """Returns a recipe with another network that starts from weights.
+    """Returns a recipe with another network that may start from weights.
 
-    Its learning rate is a tenth for the backbone: what was learned elsewhere is kept at first.
+    From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first, and
+    half of the fakes wear another person's face, which such a network learns without losing the others.
 
     Args:
         recipe: to change.
@@ -196,6 +200,7 @@ def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """
     changed: dict[str, Any] = {"backbone": backbone, "backbone_settings": {}}
     if weights != "none":
+        recipe = find("swapped").added_to(recipe)
         changed |= {"backbone_settings": {"weights": weights}, "backbone_rate": 0.1}
     train = TrainSettings.from_json({**recipe.train.to_json(), **changed})
     return dataclasses.replace(recipe, train=train)

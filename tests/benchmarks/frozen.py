@@ -30,7 +30,7 @@ from deepfake_tf.batching import dataset
 from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.batching.sampling import Sampling
 from deepfake_tf.generalising import scores
-from deepfake_tf.generalising.ingredients import Recipe, with_backbone
+from deepfake_tf.generalising.ingredients import Recipe, find, with_backbone
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
 from tests.benchmarks import retouched
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-lite0")
     chosen = parser.parse_args(argv)
     material = Material(chosen.clips)
-    recipe = with_backbone(Recipe(), chosen.backbone, chosen.weights)
+    recipe = find("self_blended").added_to(with_backbone(Recipe(), chosen.backbone, chosen.weights))
     frozen = Frozen(chosen.backbone, chosen.weights, material.photographs.spec.crop_size_px)
     pairs, labels = of_pairs(frozen, material, recipe, chosen.pairs)
     both = retouched.cut(chosen.clips, chosen.retouched)

@@ -7,8 +7,10 @@ from deepfake_tf.generalising.ingredients import BASE, INGREDIENTS, Recipe
 
 @pytest.mark.parametrize("name", INGREDIENTS)
 def test_an_ingredient_changes_one_thing(name):
-    changed = ingredients.find(name).added_to(Recipe())
-    before, after = Recipe().to_json(), changed.to_json()
+    # From nothing all fakes are self-blends anyway.
+    recipe = ingredients.with_backbone(Recipe(), "xception", "imagenet") if name == "self_blended" else Recipe()
+    changed = ingredients.find(name).added_to(recipe)
+    before, after = recipe.to_json(), changed.to_json()
     assert (before == after) == (name == BASE)
     # It can be written down and read again.
     assert Recipe.from_json(after) == changed
@@ -20,6 +22,17 @@ def test_a_network_can_start_from_weights():
     started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet").train
     assert started.backbone_settings == {"weights": "imagenet"}
     assert started.backbone_rate < 1
+
+
+def test_from_weights_half_of_the_fakes_wear_another_face():
+    from_nothing = ingredients.with_backbone(Recipe(), "efficientnet_b0", "none")
+    assert (from_nothing.swapped, from_nothing.train.blended_share) == (False, 1.0)
+    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
+    assert (started.swapped, started.train.blended_share) == (True, 0.5)
+    assert ingredients.find("swapped").added_to(started) == started
+    without = ingredients.find("self_blended").added_to(started)
+    assert (without.swapped, without.train.blended_share) == (False, 1.0)
+    assert without.train.backbone_rate == started.train.backbone_rate
 
 
 def test_an_ingredient_keeps_what_the_network_starts_from():
