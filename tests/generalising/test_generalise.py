@@ -97,6 +97,7 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     plan = (tmp_path / "work" / "plan.json").read_text()
     at = (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns
     results, said = run(material, tmp_path)
+    assert "Final model" in said
     assert (tmp_path / "work" / "plan.json").read_text() == plan
     assert (tmp_path / "work" / "folds" / "1" / "logits.csv").stat().st_mtime_ns == at
 
