@@ -1,8 +1,8 @@
 """Calibrating a model that learned from everything: by what its like, which had not, said out of fold.
 
 What it is calibrated by are real videos and the fakes that were made from them: each pair is one scene, one codec and
-one background. But who knows the fakes made here need know no other: where the videos' own fakes do not score above
-their reals, the score is silenced, so that every video is inconclusive.
+one background. But who knows the fakes made here need know no other: unless the videos' own fakes are shown to score
+above their reals, the score is silenced, so that every video is inconclusive.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import numpy as np
 
 from deepfake_tf import metrics
 from deepfake_tf.errors import DataError
+from deepfake_tf.generalising import scores
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging import calibration, decision, verdict
 from deepfake_tf.judging.decision import Decision
@@ -59,22 +60,27 @@ def out_of_fold(videos: VideoScores, by_group: Mapping[str, int]) -> dict[str, A
     }
 
 
-def silence_if_wrong(fitted: Mapping[str, Any], videos: VideoScores) -> dict[str, Any]:
-    """Returns a calibration with "is_silent" added, which it is if fakes that were not made here do not score higher.
+def silence_unless_shown(fitted: Mapping[str, Any], videos: VideoScores) -> dict[str, Any]:
+    """Returns a calibration with "is_silent" added, which it is unless fakes that were not made here score higher.
+
+    That is shown if the whole interval of their AUC, over groups, lies above one half.
 
     Args:
         fitted: what `out_of_fold` returned.
         videos: real videos and fakes that were not made here, judged out of fold.
     """
-    silent = _silent(videos.logits)
-    is_silent = _fit(videos.logits, videos.labels) == silent
-    return {**fitted, "is_silent": is_silent, "decision": silent.to_json() if is_silent else fitted["decision"]}
+    found = scores.of_videos(videos)
+    low = found["interval"][0]
+    # No draw differs: there is no interval but the figure itself.
+    is_silent = (found["auc"] if low is None else low) <= 0.5
+    chosen = _silent(videos.logits).to_json() if is_silent else fitted["decision"]
+    return {**fitted, "is_silent": is_silent, "decision": chosen}
 
 
 def error(videos: VideoScores, chosen: Decision) -> float | None:
     """Returns the expected calibration error of videos that had no say in the calibration."""
-    scores = measures.scores_of(videos.logits, chosen)
-    return measures.number_or_none(metrics.compute_all(videos.labels, scores)["ece"])
+    own = measures.scores_of(videos.logits, chosen)
+    return measures.number_or_none(metrics.compute_all(videos.labels, own)["ece"])
 
 
 def verdicts(said: Said, chosen: Decision) -> dict[str, dict[str, int]]:
@@ -83,8 +89,8 @@ def verdicts(said: Said, chosen: Decision) -> dict[str, dict[str, int]]:
     found = {}
     for name in ["real", *sorted(set(said.clips.methods) - {""})]:
         rows = np.flatnonzero(names == name)
-        scores = measures.scores_of(Said(said.clips.select(rows), said.logits[rows]).videos().logits, chosen)
-        answers = [verdict.answer(one, threshold=chosen.threshold, band=chosen.band) for one in scores.tolist()]
+        own = measures.scores_of(Said(said.clips.select(rows), said.logits[rows]).videos().logits, chosen)
+        answers = [verdict.answer(one, threshold=chosen.threshold, band=chosen.band) for one in own.tolist()]
         found[name] = {str(one): answers.count(one) for one in (Answer.REAL, Answer.INCONCLUSIVE, Answer.FAKE)}
     return found
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from deepfake_tf.generalising import calibrating
 from deepfake_tf.generalising.scores import Said
@@ -57,15 +58,24 @@ def test_who_knows_only_the_fakes_made_here_is_silenced():
     random = np.random.default_rng(0)
     right = videos(np.tile([-3.0, 3.0], 20) + random.normal(size=40))
     fitted = calibrating.out_of_fold(right, {name: row // 2 % 2 for row, name in enumerate(right.groups)})
-    assert calibrating.silence_if_wrong(fitted, right) == {**fitted, "is_silent": False}
+    assert calibrating.silence_unless_shown(fitted, right) == {**fitted, "is_silent": False}
     wrong = videos(-right.logits)
-    found = calibrating.silence_if_wrong(fitted, wrong)
+    found = calibrating.silence_unless_shown(fitted, wrong)
     assert found["is_silent"]
     # What was made is told as before, and all the same nothing is called anything.
     assert found["ece"] == fitted["ece"]
     decision = Decision.from_json(found["decision"])
     for one in (right, wrong):
         assert np.all(np.abs(measures.scores_of(one.logits, decision) - 0.5) < decision.band)
+
+
+def test_who_is_right_by_chance_is_silenced_too():
+    # Twenty of each, evenly spread, the fakes one and a half higher: an interval from 0.4 to 0.75.
+    fitted, spread, fakes = {"decision": Decision().to_json()}, np.repeat(np.arange(20.0), 2), np.tile([0, 1.5], 20)
+    by_chance, shown = videos(spread + fakes), videos(spread + 8 * fakes)
+    assert 0.55 < roc_auc_score(by_chance.labels, by_chance.logits) < 0.65
+    assert calibrating.silence_unless_shown(fitted, by_chance)["is_silent"]
+    assert not calibrating.silence_unless_shown(fitted, shown)["is_silent"]
 
 
 def test_each_video_is_called_something(clips):
