@@ -197,7 +197,7 @@ class Material:
         if recipe.real_fakes:
             parts.append(_fakes(self.videos))
         clips = join_tables(parts)
-        outside = self._outside(clips, set(held_out), self._sources if recipe.swapped else {})
+        outside = self._outside(clips, set(held_out), self.sources if recipe.swapped else {})
         if not np.any(outside):
             raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
         return clips.select(np.flatnonzero(outside))
@@ -210,8 +210,8 @@ class Material:
         return np.array([not {group, source} & groups and method not in methods for group, method, source in shown])
 
     @cached_property
-    def _sources(self) -> dict[str, str]:
-        """Of each fake that wears another's face, whose group that is."""
+    def sources(self) -> dict[str, str]:
+        """Of each fake that wears another's face, by its name, whose group that is."""
         folders = [self._make(SWAPPED), self._make_of_videos(SWAPPED)]
         entries = [one for folder in folders for one in manifest.read_manifest(folder / MANIFEST_NAME)]
         return {one.video_id: one.attributes[SOURCE_GROUP] for one in entries if one.attributes.get(SOURCE_GROUP)}
