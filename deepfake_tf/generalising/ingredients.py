@@ -133,10 +133,14 @@ INGREDIENTS: Mapping[str, Ingredient] = {
         "all fakes are self-blends", train={"blended_share": 1.0}, recipe={"swapped": False, "reconstructed": False}
     ),
     "swapped": Ingredient(
-        "half of the fakes wear another person's face", train={"blended_share": 0.5}, recipe={"swapped": True}
+        "half of the fakes wear another person's face",
+        train={"blended_share": 0.5},
+        recipe={"swapped": True, "reconstructed": False},
     ),
     "reconstructed": Ingredient(
-        "half of the fakes were drawn by autoencoders", train={"blended_share": 0.5}, recipe={"reconstructed": True}
+        "half of the fakes were drawn by autoencoders",
+        train={"blended_share": 0.5},
+        recipe={"swapped": False, "reconstructed": True},
     ),
     "several": Ingredient(
         "a third of the fakes each: self-blends, swapped, reconstructed",
@@ -191,7 +195,7 @@ def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """Returns a recipe with another network that may start from weights.
 
     From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first, and
-    half of the fakes wear another person's face, which such a network learns without losing the others.
+    fakes of all three kinds are learned from, which such a network tells without losing any of them.
 
     Args:
         recipe: to change.
@@ -200,7 +204,7 @@ def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """
     changed: dict[str, Any] = {"backbone": backbone, "backbone_settings": {}}
     if weights != "none":
-        recipe = find("swapped").added_to(recipe)
+        recipe = find("several").added_to(recipe)
         changed |= {"backbone_settings": {"weights": weights}, "backbone_rate": 0.1}
     train = TrainSettings.from_json({**recipe.train.to_json(), **changed})
     return dataclasses.replace(recipe, train=train)

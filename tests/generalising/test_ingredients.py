@@ -24,14 +24,20 @@ def test_a_network_can_start_from_weights():
     assert started.backbone_rate < 1
 
 
-def test_from_weights_half_of_the_fakes_wear_another_face():
-    from_nothing = ingredients.with_backbone(Recipe(), "efficientnet_b0", "none")
-    assert (from_nothing.swapped, from_nothing.train.blended_share) == (False, 1.0)
+def kinds(recipe):
+    return recipe.swapped, recipe.reconstructed, recipe.train.blended_share
+
+
+def test_from_weights_a_third_of_the_fakes_is_of_each_kind():
+    assert kinds(ingredients.with_backbone(Recipe(), "efficientnet_b0", "none")) == (False, False, 1.0)
     started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
-    assert (started.swapped, started.train.blended_share) == (True, 0.5)
-    assert ingredients.find("swapped").added_to(started) == started
+    assert kinds(started) == (True, True, 1 / 3)
+    assert ingredients.find("several").added_to(started) == started
+    # Whatever there was before: an ingredient is what its words say.
+    assert kinds(ingredients.find("swapped").added_to(started)) == (True, False, 0.5)
+    assert kinds(ingredients.find("reconstructed").added_to(started)) == (False, True, 0.5)
     without = ingredients.find("self_blended").added_to(started)
-    assert (without.swapped, without.train.blended_share) == (False, 1.0)
+    assert kinds(without) == (False, False, 1.0)
     assert without.train.backbone_rate == started.train.backbone_rate
 
 
