@@ -140,7 +140,10 @@ class TrainingStep:
         if (name, still) not in self._functions:
             replica = {"gather": self._gather, "update": self._update, "predict": self._predict}[name]
             run = functools.partial(self._run_everywhere, functools.partial(replica, still))
-            self._functions[name, still] = tf.function(run, jit_compile=self._jit, reduce_retracing=True)
+            # Nothing below branches on a tensor: there is nothing for AutoGraph to rewrite.
+            self._functions[name, still] = tf.function(
+                run, jit_compile=self._jit, reduce_retracing=True, autograph=False
+            )
         return self._functions[name, still](arguments, share)
 
     def _run_everywhere(self, replica: Callable, arguments: Any, share: tf.Tensor) -> tuple[Any, Any]:
