@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from deepfake_tf import runs
 from deepfake_tf.augment import ClipOp, jpeg
@@ -98,14 +99,19 @@ def ask_held_out(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
     found = scores.read_logits(path, clips)
     if found:
         return found
-    people = {name: number for number, name in enumerate(sorted(set(clips.groups)))}
-    is_odd = np.array([people[name] % 2 for name in clips.groups], bool)
     logits = np.zeros(len(clips))
-    for rows, worse in ((~is_odd, ()), (is_odd, (COMPRESSED,))):
-        logits[rows] = judge(run_dir, clips.select(np.flatnonzero(rows)), (*_seen_by(recipe), *worse)).logits
+    for rows, worse in halves(clips):
+        logits[rows] = judge(run_dir, clips.select(rows), (*_seen_by(recipe), *worse)).logits
     said = Said(clips, logits)
     scores.write_logits(path, said)
     return said
+
+
+def halves(clips: ClipTable) -> list[tuple[NDArray[np.int64], tuple[ClipOp, ...]]]:
+    """Returns the rows of every second person and of the others, and what is done to their clips."""
+    people = {name: number for number, name in enumerate(sorted(set(clips.groups)))}
+    is_odd = np.array([people[name] % 2 for name in clips.groups], bool)
+    return [(np.flatnonzero(~is_odd), ()), (np.flatnonzero(is_odd), (COMPRESSED,))]
 
 
 def _seen_by(recipe: Recipe) -> tuple[ClipOp, ...]:

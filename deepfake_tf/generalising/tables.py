@@ -44,7 +44,7 @@ def summary(results: Results) -> list[str]:
 
 def _silenced(results: Results) -> Iterator[str]:
     if results["folds"]["calibration"]["is_silent"]:
-        yield "FAKES OF OTHER METHODS DO NOT SCORE ABOVE REALS: what is published calls every video INCONCLUSIVE"
+        yield "FAKES OF OTHER METHODS ARE NOT SHOWN TO LIE ABOVE REALS: what is published says INCONCLUSIVE of all"
 
 
 def _tried(results: Results) -> Iterator[str]:

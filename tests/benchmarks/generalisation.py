@@ -2,8 +2,9 @@
 
 With a finished WORK its figures are saved as deepfake_tf/generalising/measured/NAME.json first. Then the tables of
 every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
-added. So are those of measured/curves/, measured/frozen/, measured/other_people/, measured/responses/ and
-measured/rungs/, which tests.benchmarks.long_training, frozen, other_people, responses and rungs fill.
+added. So are those of measured/curves/, measured/frozen/, measured/objectives/, measured/other_people/,
+measured/responses/ and measured/rungs/, which tests.benchmarks.long_training, frozen, objectives, other_people,
+responses and rungs fill.
 """
 
 import argparse
@@ -24,6 +25,7 @@ CURVES = MEASURED / "curves"
 RESPONSES = MEASURED / "responses"
 FROZEN = MEASURED / "frozen"
 RUNGS = MEASURED / "rungs"
+OBJECTIVES = MEASURED / "objectives"
 OTHER_PEOPLE = MEASURED / "other_people"
 KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness", "worse")
 _BLOCK = re.compile(r"<!-- ([a-z_]+): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
@@ -159,7 +161,9 @@ def _lines_of_calibration(folds: dict[str, Any]) -> list[str]:
         return [f"Calibration error out of fold {error}.", ""]
     kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in folds["made"]["kinds"].items())
     silenced = (
-        " Silenced, since fakes of other methods do not score above reals." if folds["calibration"]["is_silent"] else ""
+        " Silenced, since fakes of other methods are not shown to score above reals."
+        if folds["calibration"]["is_silent"]
+        else ""
     )
     return [
         f"Fakes made from real videos, out of fold, every second group's compressed: {tables.value(folds['made'])}; "
@@ -239,30 +243,53 @@ def lines_of_rungs(found: dict[str, Any]) -> list[str]:
     tried = "".join(f" {name}" for name in list(rungs)[1:] if name not in also)
     flags = f"--clips {found['asked_clips']}{f' --try{tried}' if tried else ''} --retouched DIR"
     flags += " --base RUN" if found.get("base") else ""
-    flags += " --generators" * (len(kinds) > 2) + (" --also" + "".join(f" {name}=RUN" for name in also) if also else "")
+    people = next(iter(rungs.values())).get("people", {})
+    flags += (
+        " --people" * bool(people)
+        + " --generators" * (len(kinds) > 2)
+        + (" --also" + "".join(f" {name}=RUN" for name in also) if also else "")
+    )
     lines = [
         f"`python -m tests.benchmarks.rungs MANIFEST --photographs DIR --work WORK {flags}{_started_from(found)}`",
         "",
         *tables.markdown(_rungs_on(rungs, kinds[:2])),
         "",
     ]
+    if people:
+        words = "Fakes of people held out, every second one's photographs compressed, and of videos of matched groups:"
+        lines += [words, "", *tables.markdown(_rungs_on(rungs, list(people), "people")), ""]
     if kinds[2:]:
         words = "Fakes of each kind, made from real photographs of people whom no rung has seen:"
         lines += [words, "", *tables.markdown(_rungs_on(rungs, kinds[2:])), ""]
     return lines
 
 
-def _rungs_on(rungs: dict[str, Any], kinds: Sequence[str]) -> list[tables.Row]:
+def _rungs_on(rungs: dict[str, Any], kinds: Sequence[str], part: str = "measures") -> list[tables.Row]:
     heads = (head for kind in kinds for head in (f"{kind.replace('_', '-')} (95 %)", "less base (95 %)", ""))
     rows: list[tables.Row] = [("ingredient", "clips", "learned", *heads)]
     for name, one in rungs.items():
-        told = (part for kind in kinds for part in _against_base(one["measures"][kind]))
+        told = (cell for kind in kinds for cell in _against_base(one[part][kind]))
         rows.append((name, f"{one['clips']:,}", tables.number(one["learned"]), *told))
     return rows
 
 
 def _against_base(measured: dict[str, Any]) -> tables.Row:
     return tables.value(measured), *tables.difference(measured)
+
+
+def lines_of_objectives(found: dict[str, Any]) -> list[str]:
+    kinds = list(next(iter(found["rows"].values()))["kinds"])
+    heads = (f"{kind.replace('_', '-')}" for kind in kinds)
+    rows: list[tables.Row] = [("told", "all kinds (95 %)", *heads, "less labels alone (95 %)", "")]
+    for one in found["rows"].values():
+        by_kind = (tables.number(one["kinds"][kind]["auc"]) for kind in kinds)
+        rows.append((one["what"], tables.value(one), *by_kind, *tables.difference(one)))
+    return [
+        f"`python -m tests.benchmarks.objectives CLIPS --clips {found['asked_clips']}`",
+        "",
+        *tables.markdown(rows),
+        "",
+    ]
 
 
 _KINDS = {
@@ -272,6 +299,7 @@ _KINDS = {
     "other_people": (OTHER_PEOPLE, lines_of_other_people),
     "responses": (RESPONSES, lines_of_responses),
     "rungs": (RUNGS, lines_of_rungs),
+    "objectives": (OBJECTIVES, lines_of_objectives),
 }
 
 

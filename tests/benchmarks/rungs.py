@@ -1,14 +1,16 @@
 """What ingredients are worth beside each other: python -m tests.benchmarks.rungs MANIFEST --work WORK --name NAME.
 
-    ... --photographs DIR --clips 12000 --try margin aligned --retouched DIR [--generators]
+    ... --photographs DIR --clips 12000 --try margin aligned --retouched DIR [--people] [--generators]
 
 Each rung is trained as the stage trains it, without any matched group, on as many clips as the others, and found again
 if it was trained before. It is asked about the matched pairs and about retouched photographs (tests.benchmarks.
-retouched); and with --generators about fakes that are made from the real ones among these photographs, whom nothing has
-seen: blended with themselves, with another's face, and with their own face as the autoencoders of WORK drew it. So are
-finished runs that --also names, of any length, whose clips were cut alike. Shown is how far each lies above the recipe
-as it stands, or above the finished run that --base names, paired, with intervals over groups or people. The figures are
-saved as deepfake_tf/generalising/measured/rungs/NAME.json, for tests.benchmarks.generalisation.
+retouched); with --people about fakes of the people that the stage holds out, in photographs as it asks its rungs (split
+test) and in the videos of matched groups; and with --generators about fakes that are made from the real ones among
+these photographs, whom nothing has seen: blended with themselves, with another's face, and with their own face as the
+autoencoders of WORK drew it. So are finished runs that --also names, of any length, whose clips were cut alike. Shown
+is how far each lies above the recipe as it stands, or above the finished run that --base names, paired, with intervals
+over groups or people. The figures are saved as deepfake_tf/generalising/measured/rungs/NAME.json, for
+tests.benchmarks.generalisation.
 """
 
 import argparse
@@ -19,17 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from deepfake_tf import atomic
 from deepfake_tf.batching.clip_table import ClipTable, list_clips
 from deepfake_tf.blended_data import BlendSettings, blend_data
 from deepfake_tf.generalising import ingredients, models, scores
 from deepfake_tf.generalising.ingredients import BASE, Recipe
-from deepfake_tf.generalising.material import Material, cut_clips, read_entries
+from deepfake_tf.generalising.ladder import TESTED_BY
+from deepfake_tf.generalising.material import KINDS, Material, cut_clips, read_entries
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging.scoring import VideoScores, predict_logits
 from deepfake_tf.learning.settings import read_run
 from deepfake_tf.runs import load_run
+from deepfake_tf.schema import REAL
 from tests.benchmarks import retouched
 from tests.benchmarks.generalisation import RUNGS, described
 from tests.benchmarks.long_training import add_network, network
@@ -77,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, required=True, help="that each rung learns from")
     parser.add_argument("--try", nargs="*", default=(), dest="ingredients", metavar="INGREDIENT")
     parser.add_argument("--retouched", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--people", action="store_true", help="ask about fakes of people held out, too")
     parser.add_argument("--generators", action="store_true", help="ask about fakes of each kind, too")
     parser.add_argument(
         "--also", type=_named_run, nargs="*", default=(), metavar="NAME=RUN", help="finished runs of the same crops"
@@ -89,17 +95,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     entries, start = read_entries(chosen.manifest), network(chosen)
     found = {**described(start.train.to_json()), "asked_clips": chosen.clips, "base": bool(chosen.base), "rows": {}}
     found["also"] = [name for name, _ in chosen.also]
-    first: dict[str, VideoScores] = {}
+    first: dict[str, dict[str, VideoScores]] = {}
     for name in dict.fromkeys((BASE, *chosen.ingredients, *finished)):
         recipe = ingredients.find(BASE if name in finished else name).added_to(start)
         material = cut_clips(entries, chosen.photographs, chosen.work, recipe.spec, lambda done, of: None)
         run_dir = finished.get(name) or chosen.work / f"rungs-{chosen.name}" / name
         if name not in finished:
             train(material, recipe, run_dir, chosen.clips)
-        said = ask_all(material, run_dir, chosen.retouched, chosen.generators)
+        said = {"measures": ask_all(material, run_dir, chosen)}
+        if chosen.people:
+            said["people"] = ask_of_people(material, recipe, run_dir)
         first = first or said
-        measured = {key: _measured(key, videos, first[key], name != BASE) for key, videos in said.items()}
-        found["rows"][name] = {**_told(run_dir), "measures": measured}
+        found["rows"][name] = _told(run_dir)
+        for part, videos in said.items():
+            of_base = first[part]
+            found["rows"][name][part] = {
+                key: _measured(key, one, of_base[key], name != BASE) for key, one in videos.items()
+            }
         print(name, json.dumps(found["rows"][name]), flush=True)
         # After each: trainings take long.
         RUNGS.mkdir(parents=True, exist_ok=True)
@@ -107,14 +119,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ask_all(material: Material, run_dir: Path, photographs: Path, generators: bool) -> dict[str, VideoScores]:
+def ask_all(material: Material, run_dir: Path, chosen: argparse.Namespace) -> dict[str, VideoScores]:
     """What a model says, by what it was asked about."""
     model, _ = load_run(run_dir)
-    both = retouched.cut(material.folder, photographs)
+    both = retouched.cut(material.folder, chosen.retouched)
     said = {PAIRS: ask(model, material.matched), RETOUCHED: retouched.ask(model, both)}
-    if generators:
-        said |= {kind: ask(model, clips) for kind, clips in made(material, photographs).items()}
+    if chosen.generators:
+        said |= {kind: ask(model, clips) for kind, clips in made(material, chosen.retouched).items()}
     return said
+
+
+def ask_of_people(material: Material, recipe: Recipe, run_dir: Path) -> dict[str, VideoScores]:
+    """What a model says of fakes of people held out: in photographs, of all kinds and of each, and in videos."""
+    said = models.ask_held_out(run_dir, recipe, material.held_out(TESTED_BY))
+    methods, found = np.array(said.clips.methods), {"all kinds": said.videos()}
+    for kind in KINDS:
+        rows = np.flatnonzero((said.clips.labels == REAL) | (methods == kind))
+        found[kind] = Said(said.clips.select(rows), said.logits[rows]).videos()
+    clips, held_out = material.of_videos, set(material.matched.groups)
+    worn = [material.sources.get(name, group) for name, group in zip(clips.video_ids, clips.groups, strict=True)]
+    rows = np.flatnonzero([{group, face} <= held_out for group, face in zip(clips.groups, worn, strict=True)])
+    return {**found, "of videos": models.judge(run_dir, clips.select(rows)).videos()}
 
 
 def _told(run_dir: Path) -> dict[str, Any]:
