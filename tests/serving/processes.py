@@ -21,7 +21,7 @@ def free_port():
 
 
 class Process:
-    """A server process that says on stdout where it listens."""
+    """A server process that says on stdout where it listens; in a `with` it is killed at the end, if it is not over."""
 
     def __init__(self, *command, environment=None):
         self._process = subprocess.Popen(
@@ -36,6 +36,12 @@ class Process:
         self._lines = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
 
     def _read(self):
         with self._process.stdout as stdout:

@@ -18,7 +18,7 @@ from deepfake_tf.schema import Calibration, ClipSpec
 from serving.client import Client
 from tests import servables
 from tests.serving import videos
-from tests.serving.test_end_to_end import start_gateway
+from tests.serving.test_end_to_end import running_gateway
 
 pytestmark = pytest.mark.slow
 
@@ -67,12 +67,8 @@ def test_the_served_answer_is_the_reports(start_model_server, tmp_path):
         reported = {row["video_id"]: row for row in csv.DictReader(file)}
     export_servable(run_dir, tmp_path / "detector")
     server = start_model_server(tmp_path / "detector")
-    gateway, target = start_gateway(server.target, "--workers", "1")
-    try:
-        with Client(target) as client:
-            served = {entry.video_id: client.analyze(entry.path) for entry in entries}
-    finally:
-        gateway.stop()
+    with running_gateway(server.target, "--workers", "1") as (_, target), Client(target) as client:
+        served = {entry.video_id: client.analyze(entry.path) for entry in entries}
     for video_id, verdict in served.items():
         logit = (np.log(verdict.score / (1 - verdict.score)) - CHOSEN.calibration.offset) / CHOSEN.calibration.scale
         assert logit == pytest.approx(float(reported[video_id]["logit"]), abs=1e-5)

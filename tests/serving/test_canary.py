@@ -11,7 +11,7 @@ from serving.client import Client
 from serving.model_server import ServedModel, make_server
 from tests.serving import videos
 from tests.serving.processes import free_port
-from tests.serving.test_end_to_end import start_gateway
+from tests.serving.test_end_to_end import running_gateway
 
 pytestmark = pytest.mark.slow
 SHARE = 0.4
@@ -42,22 +42,23 @@ def judge(served, tmp_path_factory):
     video = videos.face_video(tmp_path_factory.mktemp("videos") / "face.mp4", num_frames=3)
     flags = ("--model-label", "stable", "--canary-label", "canary", "--canary-share", str(SHARE))
     metrics_port = free_port()
-    process, target = start_gateway(served.target, *flags, "--workers", "1", "--metrics-port", str(metrics_port))
 
     def failures():
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5) as answer:
             return float(re.search(r"^deepfake_canary_failures_total (\S+)$", answer.read().decode(), re.MULTILINE)[1])
 
-    with Client(target, retries=0) as client:
+    flags += ("--workers", "1", "--metrics-port", str(metrics_port))
+    with running_gateway(served.target, *flags) as (process, target):
+        with Client(target, retries=0) as client:
 
-        def judged():
-            before = failures()
-            verdicts = [client.analyze(video, request_id=one) for one in IDS]
-            assert all(one.score is not None for one in verdicts)
-            return [one.model.version for one in verdicts], failures() - before
+            def judged():
+                before = failures()
+                verdicts = [client.analyze(video, request_id=one) for one in IDS]
+                assert all(one.score is not None for one in verdicts)
+                return [one.model.version for one in verdicts], failures() - before
 
-        yield judged
-    code, log = process.stop()
+            yield judged
+        code, log = process.stop()
     assert (code, "Traceback" in log) == (0, False), log
 
 

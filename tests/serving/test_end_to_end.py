@@ -1,11 +1,13 @@
 """The whole way as processes: video, client, gateway, model server, back; held against the model that was exported."""
 
+import contextlib
 import csv
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import grpc
@@ -26,18 +28,19 @@ from tests.serving.test_model_server import wait_until
 pytestmark = pytest.mark.slow
 
 
-def start_gateway(predictor_target, *flags):
+@contextlib.contextmanager
+def running_gateway(predictor_target, *flags):
+    """Gives the process and its address."""
     command = [sys.executable, "-m", "serving.server", "--predictor", predictor_target, "--port", "0", *flags]
-    process = Process(*command)
-    target = process.wait_for(r"^gateway on (127.0.0.1:\d+), model detector at ")[1]
-    return process, target
+    with Process(*command) as process:
+        yield process, process.wait_for(r"^gateway on (127.0.0.1:\d+), model ")[1]
 
 
 @pytest.fixture(scope="module")
 def gateway_target(model_server):
-    process, target = start_gateway(model_server.target, "--workers", "1")
-    yield target
-    code, log = process.stop()
+    with running_gateway(model_server.target, "--workers", "1") as (process, target):
+        yield target
+        code, log = process.stop()
     assert code == 0, log
     assert "Traceback" not in log
 
@@ -130,29 +133,29 @@ def test_a_gateway_with_tls_tokens_and_counts(model_server, tmp_path, capsys):
     certificate, key = certificates.certificate(tmp_path, "server")
     tokens = tmp_path / "tokens"
     tokens.write_text("t" * 20)
-    process, target = start_gateway(
+    video = videos.face_video(tmp_path / "face.mp4", num_frames=3)
+    with running_gateway(
         model_server.target,
         *("--workers", "1", "--tls-certificate", str(certificate), "--tls-key", str(key)),
         *("--token-file", str(tokens), "--metrics-port", str(port := free_port())),
-    )
-    video = videos.face_video(tmp_path / "face.mp4", num_frames=3)
-    flags = ("--target", target, "--tls-ca", str(ca), "--retries", "0")
-    assert main([str(video), *flags, "--token-file", str(tokens)]) == 0
-    assert main([str(video), *flags]) == 1
-    assert "UNAUTHENTICATED" in capsys.readouterr().out
-    # Health and reflection need TLS, but no token.
-    with grpc.secure_channel(target, grpc.ssl_channel_credentials(ca.read_bytes())) as channel:
-        assert health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5).status
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
-        answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5)
-        names = {one.name for one in next(answers).list_services_response.service}
-        assert {"deepfake.v1.DetectionService", "grpc.health.v1.Health"} < names
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        text = answer.read().decode()
-    assert 'deepfake_calls_total{code="OK",method="Analyze"} 1.0' in text
-    assert 'deepfake_calls_total{code="UNAUTHENTICATED",method="-"} 1.0' in text
-    assert "deepfake_model_version 1.0" in text
-    code, log = process.stop()
+    ) as (process, target):
+        flags = ("--target", target, "--tls-ca", str(ca), "--retries", "0")
+        assert main([str(video), *flags, "--token-file", str(tokens)]) == 0
+        assert main([str(video), *flags]) == 1
+        assert "UNAUTHENTICATED" in capsys.readouterr().out
+        # Health and reflection need TLS, but no token.
+        with grpc.secure_channel(target, grpc.ssl_channel_credentials(ca.read_bytes())) as channel:
+            assert health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5).status
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5)
+            names = {one.name for one in next(answers).list_services_response.service}
+            assert {"deepfake.v1.DetectionService", "grpc.health.v1.Health"} < names
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        assert 'deepfake_calls_total{code="OK",method="Analyze"} 1.0' in text
+        assert 'deepfake_calls_total{code="UNAUTHENTICATED",method="-"} 1.0' in text
+        assert "deepfake_model_version 1.0" in text
+        code, log = process.stop()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     ended = next(line for line in lines if line.get("method") == "Analyze")
     assert (code, ended["code"], ended["model"]) == (0, "OK", 1)
@@ -161,49 +164,48 @@ def test_a_gateway_with_tls_tokens_and_counts(model_server, tmp_path, capsys):
 
 
 def test_without_a_model_server_the_gateway_is_not_ready_and_says_so(tmp_path):
-    process, target = start_gateway(f"127.0.0.1:{free_port()}")
-    assert health(target) == health_pb2.HealthCheckResponse.NOT_SERVING
-    with Client(target, retries=0) as client, pytest.raises(CallError, match="model cannot be reached") as caught:
-        client.analyze(videos.face_video(tmp_path / "face.mp4"))
-    assert caught.value.code == grpc.StatusCode.UNAVAILABLE
-    code, log = process.stop()
+    with running_gateway(f"127.0.0.1:{free_port()}") as (process, target):
+        assert health(target) == health_pb2.HealthCheckResponse.NOT_SERVING
+        with Client(target, retries=0) as client, pytest.raises(CallError, match="model cannot be reached") as caught:
+            client.analyze(videos.face_video(tmp_path / "face.mp4"))
+        assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+        code, log = process.stop()
     assert code == 0
     assert "Traceback" not in log
 
 
 def test_a_model_of_another_name_is_unavailable(model_server, tmp_path):
-    process = Process(
-        sys.executable, "-m", "serving.server", "--predictor", model_server.target, "--port", "0", "--model-name", "x"
-    )
-    target = process.wait_for(r"^gateway on (127.0.0.1:\d+)")[1]
-    with Client(target, retries=0) as client, pytest.raises(CallError) as caught:
-        client.analyze(videos.face_video(tmp_path / "face.mp4"))
-    assert caught.value.code == grpc.StatusCode.UNAVAILABLE
-    _, log = process.stop()
+    with running_gateway(model_server.target, "--model-name", "x") as (process, target):
+        with Client(target, retries=0) as client, pytest.raises(CallError) as caught:
+            client.analyze(videos.face_video(tmp_path / "face.mp4"))
+        assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+        _, log = process.stop()
     assert "Servable not found for request: Latest(x)" in log
 
 
 def test_when_told_to_stop_running_calls_end_with_their_verdict(model_server, tmp_path):
     from serving.protos.deepfake.v1 import detection_pb2, detection_pb2_grpc
 
-    process, target = start_gateway(model_server.target, "--workers", "1")
     data = videos.face_video(tmp_path / "face.mp4").read_bytes()
-    stopped = []
+    rest_is_wanted = threading.Event()
 
     def requests():
         yield detection_pb2.AnalyzeRequest(options=detection_pb2.AnalyzeOptions())
         yield detection_pb2.AnalyzeRequest(chunk=data[:100])
-        wait_until(lambda: health(target) == health_pb2.HealthCheckResponse.SERVING)
-        process.send_signal(signal.SIGTERM)
-        process.wait_for("stopping: running calls have")
-        stopped.append(True)
+        assert rest_is_wanted.wait(60)
         yield detection_pb2.AnalyzeRequest(chunk=data[100:])
 
-    with grpc.insecure_channel(target) as channel:
-        events = list(detection_pb2_grpc.DetectionServiceStub(channel).Analyze(requests(), timeout=60))
-    assert stopped
-    assert events[-1].verdict.HasField("score")
-    code, log = process.stop()
+    with running_gateway(model_server.target, "--workers", "1") as (process, target):
+        wait_until(lambda: health(target) == health_pb2.HealthCheckResponse.SERVING)
+        with grpc.insecure_channel(target) as channel:
+            call = detection_pb2_grpc.DetectionServiceStub(channel).Analyze(requests(), timeout=60)
+            # What was sent need not have come: the gateway sends these once it has taken the call on.
+            call.initial_metadata()
+            process.send_signal(signal.SIGTERM)
+            process.wait_for("stopping: running calls have")
+            rest_is_wanted.set()
+            assert list(call)[-1].verdict.HasField("score")
+        code, log = process.stop()
     assert (code, '"code": "OK"' in log) == (0, True), log
 
 

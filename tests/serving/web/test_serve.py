@@ -42,8 +42,7 @@ def test_the_page_is_served_beside_the_gateway_with_its_certificate_and_ends_wit
     tls = ("--tls-certificate", pem["server"], "--tls-key", key["server"], "--tls-client-ca", pem["ca"])
     (tmp_path / "card.md").write_text("# detector, version 3")
     card = ("--model-card", str(tmp_path / "card.md"))
-    process = Process(sys.executable, "-m", "serving.server", *flags, *tls, *card)
-    try:
+    with Process(sys.executable, "-m", "serving.server", *flags, *tls, *card) as process:
         port = int(process.wait_for(r"^page on https://127.0.0.1:(\d+)/")[1])
         process.wait_for("^gateway on ")
         known = ssl.create_default_context(cafile=pem["ca"])
@@ -57,7 +56,6 @@ def test_the_page_is_served_beside_the_gateway_with_its_certificate_and_ends_wit
         assert json.loads(ask(port, "/v1/model-card", tls=known)[1]) == {"markdown": "# detector, version 3"}
         status, text = ask(port, "/v1/videos:analyze", tls=known, method="POST", body=b"x")
         assert (status, json.loads(text)["code"]) == (503, "UNAVAILABLE")
-    finally:
         code, log = process.stop()
     assert code == 0, log
     assert "Traceback" not in log
