@@ -39,7 +39,7 @@ from deepfake_tf.blending import Blend, SelfBlend
 from deepfake_tf.data_folder import FAILURE_COLUMNS, FAILURES_NAME, MANIFEST_NAME
 from deepfake_tf.decoding.video import VideoInfo
 from deepfake_tf.errors import ConfigError, DataError, VideoError
-from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.manifest import SOURCE_GROUP, VideoEntry
 from deepfake_tf.reconstructing import Reconstruction
 from deepfake_tf.schema import FAKE, REAL, SPLITS, Clip, ClipSpec
 from deepfake_tf.swapping import Face, FaceSwap
@@ -47,8 +47,6 @@ from deepfake_tf.swapping import Face, FaceSwap
 SELF_BLENDED = "self_blended"
 SWAPPED = "swapped"
 RECONSTRUCTED = "reconstructed"
-SOURCE_GROUP = "source_group"
-"""A fake's attribute in the manifest: the group whose face it wears, if another one's."""
 
 SETTINGS_NAME = "blending.json"
 FORMAT_VERSION = 2

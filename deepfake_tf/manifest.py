@@ -18,6 +18,8 @@ COLUMNS = ("video_id", "path", "label", "dataset", "method", "identities", "orig
 IDENTITY_SEPARATOR = ";"
 OFFICIAL_SPLIT = "official_split"
 """The attribute that keeps the split that a data set's own lists give a video."""
+SOURCE_GROUP = "source_group"
+"""The attribute that says whose face a fake wears: the group of that person."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ def print_summary(result: dict[str, Any], out: Path) -> None:
         epoch = f"{row['best_epoch']} of {row['num_epochs']}"
         counts = f"{row['fold']:>4}{row['num_real']:>6}{row['num_fake']:>6}{row['num_groups']:>8}"
         print(f"{counts}{epoch:>12}{_number(row['metrics']['roc_auc']):>11}")
+    if any(row["num_left_out"] for row in result["folds"]):
+        counts = ", ".join(str(row["num_left_out"]) for row in result["folds"])
+        print(f"Left out of the folds, as fakes that wear the face of somebody of another part: {counts}")
     over, pooled = result["over_folds"]["roc_auc"], result["pooled"]["videos"]
     print(f"Mean over folds {_number(over['mean'])}, standard deviation {_number(over['spread'])}")
     low, high = pooled["intervals"]["roc_auc"]

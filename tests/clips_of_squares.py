@@ -54,6 +54,7 @@ def write_data(
     looks_of_label: bool = True,
     originals: Mapping[str, str] | None = None,
     groups: Mapping[str, str] | None = None,
+    worn: Mapping[str, str] = {},
 ) -> Path:
     """Writes a finished folder of shards.
 
@@ -66,6 +67,7 @@ def write_data(
         looks_of_label: fakes have their square; otherwise all clips look real.
         originals: by the video id of a fake, that of its own real.
         groups: by video id; every other video has a group of its own.
+        worn: by the video id of a fake, the group whose face it wears.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -81,7 +83,10 @@ def write_data(
                 group=(groups or {}).get(video_id, f"group-{video_id}"),
                 original_id=(originals or {}).get(video_id, ""),
                 split=split,
-                attributes={"context": "indoors"},
+                attributes={
+                    "context": "indoors",
+                    **({manifest.SOURCE_GROUP: worn[video_id]} if video_id in worn else {}),
+                },
             )
             entries.append(entry)
             for number in range(0 if video_id in refused else 2):

@@ -5,7 +5,7 @@ import pytest
 from deepfake_tf import blended_data, manifest, records
 from deepfake_tf.batching.clip_table import list_clips
 from deepfake_tf.batching.sampling import find_own_reals
-from deepfake_tf.blended_data import SOURCE_GROUP, BlendSettings, blend_data
+from deepfake_tf.blended_data import BlendSettings, blend_data
 from deepfake_tf.blending import Blend
 from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.schema import ClipSpec
@@ -201,5 +201,5 @@ def test_a_video_wears_one_face_and_the_manifest_says_whose(tmp_path, monkeypatc
     assert all(asked == given for asked, given in second)
     entries = {one.video_id: one for one in manifest.read_manifest(tmp_path / "out" / "manifest.csv")}
     fakes = [one for one in entries.values() if one.label == 1]
-    assert sorted(one.attributes[SOURCE_GROUP] for one in fakes) == sorted(given for _, given in first)
-    assert all(one.attributes[SOURCE_GROUP] != one.group for one in fakes)
+    assert sorted(one.attributes[manifest.SOURCE_GROUP] for one in fakes) == sorted(given for _, given in first)
+    assert all(one.attributes[manifest.SOURCE_GROUP] != one.group for one in fakes)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from deepfake_tf import records
 from deepfake_tf.batching.frame_windows import MIDDLE, choose_frames
 from deepfake_tf.errors import ConfigError, DataError
-from deepfake_tf.manifest import VideoEntry, read_manifest
+from deepfake_tf.manifest import SOURCE_GROUP, VideoEntry, read_manifest
 from deepfake_tf.protos import wire_pb2
 from deepfake_tf.schema import (
     FAKE,
@@ -62,6 +62,8 @@ class ClipTable:
         methods: N names of how a fake was made, from the manifest; empty for a real.
         datasets: N names, from the manifest.
         original_ids: N video ids of a fake's own real, from the manifest; empty if not known.
+        face_groups: N groups of the people whose faces are shown: of whom the manifest says that a fake wears
+            their face, or else its own.
     """
 
     spec: ClipSpec
@@ -78,6 +80,7 @@ class ClipTable:
     methods: tuple[str, ...]
     datasets: tuple[str, ...]
     original_ids: tuple[str, ...]
+    face_groups: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.example_ids)
@@ -120,6 +123,11 @@ class ClipTable:
 
         by_row = [one.name for one in dataclasses.fields(self) if one.name not in _OF_ALL]
         return dataclasses.replace(self, **{name: pick(getattr(self, name)) for name in by_row})
+
+    def within(self, groups: set[str]) -> Self:
+        """Returns the rows that show nobody but people of some groups, whoever's face they wear."""
+        shown = zip(self.groups, self.face_groups, strict=True)
+        return self.select([row for row, both in enumerate(shown) if groups.issuperset(both)])
 
     def shard_path(self, row: int) -> Path:
         """Returns the file that a clip lies in."""
@@ -276,6 +284,9 @@ def _list_shards(shards: Sequence[Path], spec: ClipSpec, entries: Mapping[str, V
         methods=tuple(entries[name].method for name in video_ids),
         datasets=tuple(entries[name].dataset for name in video_ids),
         original_ids=tuple(entries[name].original_id for name in video_ids),
+        face_groups=tuple(
+            entries[name].attributes.get(SOURCE_GROUP) or own for name, own in zip(video_ids, groups, strict=True)
+        ),
     )
 
 

@@ -52,10 +52,9 @@ def _of_one_fold(material: Material, by_group: Mapping[str, int]) -> ClipTable:
 
     The model that judges them may have learned that person as real.
     """
-    clips, sources = material.of_videos, material.sources
-    worn = [sources.get(name, group) for name, group in zip(clips.video_ids, clips.groups, strict=True)]
-    same = [by_group[one] == by_group[own] for one, own in zip(worn, clips.groups, strict=True)]
-    return clips.select(np.flatnonzero(same))
+    clips = material.of_videos
+    shown = zip(clips.groups, clips.face_groups, strict=True)
+    return clips.select(np.flatnonzero([by_group[face] == by_group[own] for own, face in shown]))
 
 
 def measure(whole: Said, made: Said, matched: ClipTable, by_group: Mapping[str, int]) -> dict[str, Any]:

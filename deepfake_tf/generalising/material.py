@@ -14,7 +14,7 @@ fakes of those in val, and what was chosen is measured on fakes of those in test
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from deepfake_tf import manifest
 from deepfake_tf.batching.clip_table import ClipTable, join_tables, list_clips
 from deepfake_tf.batching.sampling import find_own_reals
-from deepfake_tf.blended_data import RECONSTRUCTED, SELF_BLENDED, SOURCE_GROUP, SWAPPED, BlendSettings, blend_data
-from deepfake_tf.data_folder import MANIFEST_NAME, ShardSettings
+from deepfake_tf.blended_data import RECONSTRUCTED, SELF_BLENDED, SWAPPED, BlendSettings, blend_data
+from deepfake_tf.data_folder import ShardSettings
 from deepfake_tf.errors import DataError
 from deepfake_tf.generalising.ingredients import Recipe
 from deepfake_tf.manifest import VideoEntry
@@ -197,24 +197,17 @@ class Material:
         if recipe.real_fakes:
             parts.append(_fakes(self.videos))
         clips = join_tables(parts)
-        outside = self._outside(clips, set(held_out), self.sources if recipe.swapped else {})
+        outside = self._outside(clips, set(held_out))
         if not np.any(outside):
             raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
         return clips.select(np.flatnonzero(outside))
 
-    def _outside(self, clips: ClipTable, groups: set[str], sources: Mapping[str, str]) -> NDArray[np.bool_]:
+    def _outside(self, clips: ClipTable, groups: set[str]) -> NDArray[np.bool_]:
         """Which clips show nobody of some groups, and no method of the videos in them."""
         pairs = zip(self.videos.methods, self.videos.groups, strict=True)
         methods = {method for method, group in pairs if method and group in groups}
-        shown = zip(clips.groups, clips.methods, (sources.get(name, "") for name in clips.video_ids), strict=True)
-        return np.array([not {group, source} & groups and method not in methods for group, method, source in shown])
-
-    @cached_property
-    def sources(self) -> dict[str, str]:
-        """Of each fake that wears another's face, by its name, whose group that is."""
-        folders = [self._make(SWAPPED), self._make_of_videos(SWAPPED)]
-        entries = [one for folder in folders for one in manifest.read_manifest(folder / MANIFEST_NAME)]
-        return {one.video_id: one.attributes[SOURCE_GROUP] for one in entries if one.attributes.get(SOURCE_GROUP)}
+        shown = zip(clips.groups, clips.face_groups, clips.methods, strict=True)
+        return np.array([not {own, face} & groups and method not in methods for own, face, method in shown])
 
 
 def cut_clips(

@@ -10,6 +10,7 @@
     RUN/crossval.json          the same for machines; written last
 
 The best epoch of a fold is chosen on a part of what it trains on, by group again, and never on the fold that is scored.
+A fake that wears the face of somebody of another part is in none of them: that person is real elsewhere.
 The final training has nothing left to choose on: it takes as many epochs as the folds' best ones had in the middle.
 """
 
@@ -42,7 +43,7 @@ from deepfake_tf.reporting.score_tables import write_table
 from deepfake_tf.schema import LABEL_NAMES, SPLITS
 from deepfake_tf.searching import crossval_report
 
-CROSSVAL_VERSION = 2
+CROSSVAL_VERSION = 3
 FOLDS_FILE = "folds.json"
 HELD_OUT_FILE = "held_out.csv"
 RESULT_FILE = "crossval.json"
@@ -89,11 +90,19 @@ OnProgress = Callable[[Standing], None]
 
 @dataclass(frozen=True)
 class Fold:
-    """The clips of one training of a cross-validation."""
+    """The clips of one training of a cross-validation.
+
+    Attributes:
+        train: to learn from.
+        val: to choose the best epoch on.
+        held_out: to be scored.
+        num_left_out: fakes that wear the face of somebody of another part than their own.
+    """
 
     train: ClipTable
     val: ClipTable
     held_out: ClipTable
+    num_left_out: int
 
 
 def cross_validate(
@@ -198,10 +207,12 @@ def _deal(
         shares = (1 - folds.val_share, folds.val_share, 0.0)
         inner = {one.video_id: one.split for one in splits.assign_splits(others, shares=shares, seed=folds.seed)}
         where = np.array([inner.get(name, "held out") for name in clips.video_ids])
-        parts = {part: clips.select(np.flatnonzero(where == part)) for part in ("train", "val", "held out")}
+        whole = {part: clips.select(np.flatnonzero(where == part)) for part in ("train", "val", "held out")}
+        parts = {part: found.within(set(found.groups)) for part, found in whole.items()}
         for part in ("train", "val"):
             _require_both(parts[part], part, number, folds)
-        yield Fold(parts["train"], parts["val"], parts["held out"])
+        num_left_out = sum(len(set(whole[part].video_ids) - set(parts[part].video_ids)) for part in parts)
+        yield Fold(parts["train"], parts["val"], parts["held out"], num_left_out)
 
 
 def _require_both(clips: ClipTable, part: str, number: int, folds: FoldSettings) -> None:
@@ -264,6 +275,7 @@ def _describe(number: int, run: Mapping[str, Any], part: Fold, logits: NDArray[n
         "num_train_videos": len(set(part.train.video_ids)),
         "num_val_videos": len(set(part.val.video_ids)),
         "num_clips": len(part.held_out),
+        "num_left_out": part.num_left_out,
         **{name: summary[name] for name in ("num_real", "num_fake", "num_groups", "metrics")},
     }
 

@@ -78,6 +78,15 @@ def test_the_manifest_says_how_a_fake_was_made_and_from_what(tmp_path):
     assert clips.datasets == ("",) * 4
 
 
+def test_a_fake_shows_whose_face_it_wears_and_in_whose_place(tmp_path):
+    data = write_data(tmp_path, {"train": [("a", 0), ("b", 1), ("c", 1)]}, worn={"c": "group-a"})
+    clips = list_clips(data, ["train"])
+    assert clips.face_groups == ("group-a",) * 2 + ("group-b",) * 2 + ("group-a",) * 2
+    assert set(clips.within({"group-b", "group-c"}).video_ids) == {"b"}
+    assert set(clips.within({"group-a", "group-c"}).video_ids) == {"a", "c"}
+    assert not len(clips.within(set()))
+
+
 def test_tables_can_be_joined(data, tmp_path):
     other = list_clips(write_data(tmp_path / "other", {"train": [("x", 1), ("y", 0)]}, seed=9), ["train"])
     train, val = (list_clips(data, [split]) for split in ("train", "val"))

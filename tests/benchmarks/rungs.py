@@ -136,10 +136,8 @@ def ask_of_people(material: Material, recipe: Recipe, run_dir: Path) -> dict[str
     for kind in KINDS:
         rows = np.flatnonzero((said.clips.labels == REAL) | (methods == kind))
         found[kind] = Said(said.clips.select(rows), said.logits[rows]).videos()
-    clips, held_out = material.of_videos, set(material.matched.groups)
-    worn = [material.sources.get(name, group) for name, group in zip(clips.video_ids, clips.groups, strict=True)]
-    rows = np.flatnonzero([{group, face} <= held_out for group, face in zip(clips.groups, worn, strict=True)])
-    return {**found, "of videos": models.judge(run_dir, clips.select(rows)).videos()}
+    of_videos = material.of_videos.within(set(material.matched.groups))
+    return {**found, "of videos": models.judge(run_dir, of_videos).videos()}
 
 
 def _told(run_dir: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from deepfake_tf.manifest import VideoEntry
 def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clips):
     # Three groups of a real and a fake each. Names end in a number, even for a real and odd for a fake.
     groups = tuple(f"pair-{int(name[1:]) // 2}" for name in clips.video_ids)
-    videos = dataclasses.replace(clips, groups=groups)
+    videos = dataclasses.replace(clips, groups=groups, face_groups=groups)
     made = dataclasses.replace(videos, methods=tuple("made" if label else "" for label in clips.labels))
-    material = SimpleNamespace(videos=videos, of_videos=made, matched=videos, sources={})
+    material = SimpleNamespace(videos=videos, of_videos=made, matched=videos)
     entries = [
         VideoEntry(name, None, label=int(label), group=group)
         for name, label, group in zip(videos.video_ids, videos.labels, groups, strict=True)
@@ -39,11 +39,12 @@ def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clip
 
 def test_a_made_fake_wears_nobody_whom_its_judge_may_have_learned_as_real(clips):
     groups = tuple(f"pair-{int(name[1:]) // 2}" for name in clips.video_ids)
-    videos = dataclasses.replace(clips, groups=groups)
-    made = dataclasses.replace(videos, methods=tuple("swapped" if label else "" for label in clips.labels))
+    videos = dataclasses.replace(clips, groups=groups, face_groups=groups)
     # Each fake wears the face of the next group's person: in two folds of three groups, one wears its own fold's.
-    fakes = {name: own for name, own, label in zip(made.video_ids, groups, made.labels, strict=True) if label}
-    sources = {name: f"pair-{(int(own[-1]) + 1) % 3}" for name, own in fakes.items()}
+    fakes = {name for name, label in zip(videos.video_ids, videos.labels, strict=True) if label}
+    worn = [f"pair-{(int(own[-1]) + label) % 3}" for own, label in zip(groups, videos.labels, strict=True)]
+    methods = tuple("swapped" if label else "" for label in videos.labels)
+    made = dataclasses.replace(videos, methods=methods, face_groups=tuple(worn))
     entries = [
         VideoEntry(name, None, label=int(label), group=group)
         for name, label, group in zip(videos.video_ids, videos.labels, groups, strict=True)
@@ -51,12 +52,11 @@ def test_a_made_fake_wears_nobody_whom_its_judge_may_have_learned_as_real(clips)
     kept = []
 
     def judge(number, own, own_made):
-        worn = {sources.get(name, group) for name, group in zip(own_made.video_ids, own_made.groups, strict=True)}
-        assert worn <= set(own.groups)
+        assert set(own_made.face_groups) <= set(own.groups)
         kept.extend(own_made.video_ids)
         return Said(own, own.labels - 0.5), Said(own_made, own_made.labels - 0.5)
 
-    material = SimpleNamespace(videos=videos, of_videos=made, matched=videos, sources=sources)
+    material = SimpleNamespace(videos=videos, of_videos=made, matched=videos)
     folds.judge_all(material, entries, judge, num_folds=2, seed=0)
-    assert len(set(kept) & set(fakes)) == 1
-    assert set(kept) - set(fakes) == set(videos.video_ids) - set(fakes)
+    assert len(set(kept) & fakes) == 1
+    assert set(kept) - fakes == set(videos.video_ids) - fakes

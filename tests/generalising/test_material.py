@@ -84,7 +84,7 @@ def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path, monkeypat
     material, num_real = Material(tmp_path), clips.label_counts()["real"]
     made = {"swapped": clips, "reconstructed": some("drawn", 1)}
     monkeypatch.setattr(Material, "made", lambda own, kind: made[kind])
-    vars(material).update(videos=clips, photographs=some("photographs", 0), sources={})
+    vars(material).update(videos=clips, photographs=some("photographs", 0))
 
     def counts(**settings):
         return material.to_learn_from(Recipe(**settings), ()).label_counts()

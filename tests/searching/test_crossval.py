@@ -74,6 +74,26 @@ def test_no_group_is_on_two_sides_and_the_test_split_is_on_none(data, tmp_path, 
         assert all(val.label_counts().values())
 
 
+def test_nobody_is_on_two_sides_by_a_face_that_a_fake_wears(tmp_path, trainings):
+    videos = both_classes("t", 9)
+    # Every second fake wears the face of the next real, the others their own.
+    worn = {f"t{number}": f"group-t{(number + 1) % 18}" for number in range(1, 18, 4)}
+    data = write_data(tmp_path / "data", {"train": videos}, worn=worn)
+    result = crossval.cross_validate(data, tmp_path / "out", SETTINGS, folds=FOLDS)
+    fold_of = json.loads((tmp_path / "out" / "folds.json").read_text())["videos"]
+    scored = {row["video_id"]: int(row["fold"]) for row in rows_of(tmp_path / "out" / "oof_scores.csv")}
+    stayed = {one for one in fold_of if one not in worn or fold_of[one] == fold_of[worn[one].removeprefix("group-")]}
+    assert scored == {one: fold_of[one] for one in stayed}
+    assert set(worn) - stayed
+    for number, (_, _, train, val) in enumerate(trainings[:3]):
+        held_out = {f"group-{one}" for one, fold in fold_of.items() if fold == number}
+        for one, other in ((train, val), (val, train)):
+            assert not set(one.face_groups) & (held_out | set(other.groups))
+        there = {*train.video_ids, *val.video_ids, *(one for one, fold in scored.items() if fold == number)}
+        assert result["folds"][number]["num_left_out"] == 18 - len(there) > 0
+    assert "Left out of each fold" in (tmp_path / "out" / "crossval.html").read_text()
+
+
 def test_the_final_model_is_trained_on_all_for_the_middle_number_of_epochs(data, tmp_path, trainings):
     result = crossval.cross_validate(data, tmp_path, SETTINGS, folds=FOLDS)
     name, settings, train, val = trainings[3]
