@@ -10,7 +10,15 @@ from tests.clips_of_squares import both_classes, write_data
 RESULT = {
     "folds": [
         {
-            **{"fold": number, "num_real": 3, "num_fake": 4, "num_groups": 5, "best_epoch": 2, "num_epochs": 6},
+            **{
+                "fold": number,
+                "num_real": 3,
+                "num_fake": 4,
+                "num_groups": 5,
+                "best_epoch": 2,
+                "num_epochs": 6,
+                "num_left_out": number,
+            },
             "metrics": {"roc_auc": auc},
         }
         for number, auc in enumerate((0.75, None))
@@ -42,6 +50,7 @@ def test_what_came_of_it_is_told(tmp_path, capsys, monkeypatch):
     assert ["0", "3", "4", "5", "2", "of", "6", "0.750"] in lines
     assert ["1", "3", "4", "5", "2", "of", "6", "none"] in lines
     assert ["matched", "0.550", "0.250", "to", "0.850", "2", "real,", "3", "fake"] in lines
+    assert "somebody of another part: 0, 1\n" in out
     assert "0.700, 95 % over 9 groups: 0.600 to 0.800" in out
     assert str(tmp_path / "final") in out
     assert given[0][1]["folds"] == crossval.FoldSettings(2, 0.2, 7)
