@@ -6,6 +6,7 @@ as it is.
 Shape letters: B frames, H = W pixels, C channels, D features.
 """
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ WEIGHTS = ("none", "file")
 BLOCK = r"block_(\d+)"
 TINY: dict[str, Any] = {"num_blocks": 2}
 
-# Of each stage: kernel, stride of its first block, expansion, channels, blocks.
+# Of each stage: kernel, stride of its first block, expansion, channels, blocks, before either is scaled.
 _STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -33,11 +34,6 @@ _STAGES = (
     (5, 1, 6, 112, 3),
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
-)
-_BLOCKS = tuple(
-    (kernel, stride if number == 0 else 1, expansion, channels)
-    for kernel, stride, expansion, channels, num_blocks in _STAGES
-    for number in range(num_blocks)
 )
 _STEM_CHANNELS, _HEAD_CHANNELS = 32, 1280
 # Of the PyTorch weights: the classes, and what follows the last block.
@@ -51,13 +47,17 @@ def sample(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
     return {}
 
 
-def build(image_size: int, *, weights: str = "none", num_blocks: int | None = None) -> keras.Model:
+def build(
+    image_size: int, *, weights: str = "none", num_blocks: int | None = None, width: float = 1.0, depth: float = 1.0
+) -> keras.Model:
     """Builds the network.
 
     Args:
         image_size: H = W of the frames in pixels; it was trained on 224.
         weights: "none", the PyTorch file, or a Keras weights file of this backbone.
-        num_blocks: how many of the 16 blocks are kept, all and the last convolution if None.
+        num_blocks: how many of the blocks are kept, all and the last convolution if None.
+        width: by which channels are multiplied; those of the first and the last convolution stay.
+        depth: by which blocks are; the first and the last stay alone.
 
     Returns:
         pixels float32 [B, H, W, 3] in [0, 255] -> features [B, D], the mean over the picture; D = 1280 if all are kept.
@@ -66,14 +66,15 @@ def build(image_size: int, *, weights: str = "none", num_blocks: int | None = No
         ConfigError: there are not as many blocks.
         AssetError: the weights are not there, or of another network.
     """
-    if num_blocks is not None and not 1 <= num_blocks <= len(_BLOCKS):
-        raise ConfigError(f"num_blocks must be 1 to {len(_BLOCKS)}, or None for all. Received: num_blocks={num_blocks}")
+    blocks = _scaled(width, depth)
+    if num_blocks is not None and not 1 <= num_blocks <= len(blocks):
+        raise ConfigError(f"num_blocks must be 1 to {len(blocks)}, or None for all. Received: num_blocks={num_blocks}")
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     # As the original was trained: not by the mean and deviation of ImageNet.
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(pixels)
     x = layers.Conv2D(_STEM_CHANNELS, 3, strides=2, padding="same", use_bias=False, name="conv_stem")(x)
     x = _relu6(_normalise(x, "norm0"))
-    for number, block in enumerate(_BLOCKS[:num_blocks]):
+    for number, block in enumerate(blocks[:num_blocks]):
         x = _block(x, *block, name=f"block_{number}")
     if num_blocks is None:
         x = layers.Conv2D(_HEAD_CHANNELS, 1, use_bias=False, name="conv_head")(x)
@@ -81,6 +82,22 @@ def build(image_size: int, *, weights: str = "none", num_blocks: int | None = No
     model = keras.Model(pixels, layers.GlobalAveragePooling2D(name="mean")(x), name="efficientnet_lite0")
     _weights.load(model, weights, from_torch=assign_torch)
     return model
+
+
+def _scaled(width: float, depth: float) -> list[tuple[int, int, int, int]]:
+    """Returns kernel, stride, expansion and channels of each block, scaled as the paper's code does."""
+    found = []
+    for number, (kernel, stride, expansion, channels, num_blocks) in enumerate(_STAGES):
+        is_end = number in (0, len(_STAGES) - 1)
+        for place in range(num_blocks if is_end else math.ceil(depth * num_blocks)):
+            found.append((kernel, 1 if place else stride, expansion, _multiple_of_8(width * channels)))
+    return found
+
+
+def _multiple_of_8(channels: float) -> int:
+    """Returns the nearest multiple, or the one above where that would take away more than a tenth."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def _block(

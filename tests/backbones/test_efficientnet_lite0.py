@@ -14,7 +14,7 @@ FIRST = (-0.65869116, 0.61543604, -0.64421898, 0.60826599)
 TOTAL = 18.385334
 
 
-def shapes(num_blocks: int) -> Shapes:
+def shapes(blocks) -> Shapes:
     """Of the original's first blocks, in its own order."""
     found: Shapes = {}
 
@@ -25,7 +25,7 @@ def shapes(num_blocks: int) -> Shapes:
         found[f"{norm}.num_batches_tracked"] = ()
 
     add("_conv_stem", (32, 3, 3, 3), "_bn0")
-    for number, (before, wide, after, size) in enumerate(BLOCKS[:num_blocks]):
+    for number, (before, wide, after, size) in enumerate(blocks):
         name = f"_blocks.{number}"
         if number:
             add(f"{name}._expand_conv", (wide, before, 1, 1), f"{name}._bn0")
@@ -42,7 +42,7 @@ def picture() -> np.ndarray:
 @pytest.fixture
 def file(tmp_path, write_old_torch_file):
     """One block more than is kept, the last convolution and the classes."""
-    state = formula_state(shapes(NUM_BLOCKS + 1))
+    state = formula_state(shapes(BLOCKS[: NUM_BLOCKS + 1]))
     state |= {"_conv_head.weight": np.zeros([2, 2, 1, 1]), "_bn1.running_var": np.ones(2), "_fc.bias": np.zeros(3)}
     write_old_torch_file(tmp_path / "weights.pth", state)
     return tmp_path / "weights.pth"
@@ -58,7 +58,7 @@ def test_features_are_those_that_the_original_gave(file):
 def test_weights_that_are_missing_or_of_another_network_are_refused(file, tmp_path, write_torch_file):
     with pytest.raises(AssetError, match=r"have no '_blocks\.5\._expand_conv\.weight'"):
         efficientnet_lite0.build(SIZE, weights=str(file), num_blocks=NUM_BLOCKS + 2)
-    state = formula_state(shapes(2)) | {"_blocks.1._se_reduce.weight": np.zeros([4, 96, 1, 1])}
+    state = formula_state(shapes(BLOCKS[:2])) | {"_blocks.1._se_reduce.weight": np.zeros([4, 96, 1, 1])}
     write_torch_file(tmp_path / "other.pth", state)
     with pytest.raises(AssetError, match=r"has not, such as '_blocks\.1\._se_reduce\.weight'"):
         efficientnet_lite0.build(SIZE, weights=str(tmp_path / "other.pth"), num_blocks=2)
