@@ -166,6 +166,7 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     ),
     "margin": Ingredient("more around the face", spec={"margin": 0.3}),
     "aligned": Ingredient("eyes made level", spec={"alignment": "eyes"}),
+    "small": Ingredient("crops of 112 pixels", spec={"crop_size_px": 112}),
     "large": Ingredient("crops of 160 pixels", spec={"crop_size_px": 160}),
     "over_time": Ingredient(
         "clips of eight frames and an LSTM",
@@ -194,8 +195,9 @@ def find(name: str) -> Ingredient:
 def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """Returns a recipe with another network that may start from weights.
 
-    From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first, and
-    fakes of all three kinds are learned from, which such a network tells without losing any of them.
+    From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first;
+    fakes of all three kinds are learned from, which such a network tells without losing any of them; and crops are
+    larger, nearer to the pictures that its weights were learned from.
 
     Args:
         recipe: to change.
@@ -204,7 +206,7 @@ def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """
     changed: dict[str, Any] = {"backbone": backbone, "backbone_settings": {}}
     if weights != "none":
-        recipe = find("several").added_to(recipe)
+        recipe = find("large").added_to(find("several").added_to(recipe))
         changed |= {"backbone_settings": {"weights": weights}, "backbone_rate": 0.1}
     train = TrainSettings.from_json({**recipe.train.to_json(), **changed})
     return dataclasses.replace(recipe, train=train)

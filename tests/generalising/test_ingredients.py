@@ -7,8 +7,9 @@ from deepfake_tf.generalising.ingredients import BASE, INGREDIENTS, Recipe
 
 @pytest.mark.parametrize("name", INGREDIENTS)
 def test_an_ingredient_changes_one_thing(name):
-    # From nothing all fakes are self-blends anyway.
-    recipe = ingredients.with_backbone(Recipe(), "xception", "imagenet") if name == "self_blended" else Recipe()
+    # From nothing all fakes are self-blends anyway, and crops are small.
+    is_so_from_nothing = name in ("self_blended", "small")
+    recipe = ingredients.with_backbone(Recipe(), "xception", "imagenet") if is_so_from_nothing else Recipe()
     changed = ingredients.find(name).added_to(recipe)
     before, after = recipe.to_json(), changed.to_json()
     assert (before == after) == (name == BASE)
@@ -39,6 +40,14 @@ def test_from_weights_a_third_of_the_fakes_is_of_each_kind():
     without = ingredients.find("self_blended").added_to(started)
     assert kinds(without) == (False, False, 1.0)
     assert without.train.backbone_rate == started.train.backbone_rate
+
+
+def test_from_weights_crops_are_larger_unless_small_ones_are_asked_for():
+    plain = ingredients.with_backbone(Recipe(), "efficientnet_b0", "none")
+    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
+    assert started.spec.crop_size_px > plain.spec.crop_size_px
+    assert ingredients.find("large").added_to(started) == started
+    assert ingredients.find("small").added_to(started).spec == plain.spec
 
 
 def test_an_ingredient_keeps_what_the_network_starts_from():
