@@ -151,8 +151,8 @@ def cross_validate(
     run_dir.mkdir(parents=True, exist_ok=True)
     atomic.claim(
         run_dir / FOLDS_FILE,
-        {"identity": identity, "videos": by_video},
-        f"{run_dir} holds an unfinished cross-validation with other folds, settings or data. "
+        {"format_version": CROSSVAL_VERSION, "identity": identity, "videos": by_video},
+        f"{run_dir} holds an unfinished cross-validation with other folds, settings or data, or of another release. "
         "Choose another --out, or delete it.",
     )
     report = on_progress or (lambda at: None)

@@ -51,7 +51,7 @@ class Process:
         self._lines.put(None)
 
     def wait_for(self, pattern, timeout_sec=120):
-        """Reads the output up to the line that matches; returns the match."""
+        """Reads the output up to the line that matches; returns the match. A process that says none is killed."""
         deadline = time.monotonic() + timeout_sec
         try:
             while (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
@@ -59,6 +59,7 @@ class Process:
                     return match
         except queue.Empty:
             pass
+        self.kill()
         raise AssertionError(f"no line matches {pattern!r} in:\n{''.join(self.log)}")
 
     @property
@@ -87,11 +88,7 @@ def embedded_model_server(base_path, *flags):
     """Starts the embedded server; returns the process and its address."""
     command = [sys.executable, "-m", "serving.model_server", "--model-base-path", str(base_path), "--port", "0"]
     process = Process(*command, "--poll-sec", "0.2", *flags)
-    try:
-        port = process.wait_for(r"^serving \S+ version \d+ on 127.0.0.1:(\d+)")[1]
-    except AssertionError:
-        process.kill()
-        raise
+    port = process.wait_for(r"^serving \S+ version \d+ on 127.0.0.1:(\d+)")[1]
     return process, f"127.0.0.1:{port}"
 
 
