@@ -33,7 +33,7 @@ from deepfake_tf.probing.probe_scores import best_cell, describe_split, measure
 from deepfake_tf.probing.probe_settings import ProbeSearch, ProbeSettings
 from deepfake_tf.probing.probe_table import OnProgress, Reporter, cell_name, fit_cells, read_cell
 
-PROBE_VERSION = 2
+PROBE_VERSION = 3
 RESULT_FILE = "probe.json"
 SEARCH_FILE = "search.json"
 TABLE_FILE = "table.csv"

@@ -35,12 +35,14 @@ class Examples:
         features: float [N, D].
         labels: int64 [N], 0 real, 1 fake.
         groups: N names.
+        face_groups: N groups of the people whose faces are shown, see `ClipTable`.
         is_copy: bool [N], which are of clips that went through the transform.
     """
 
     features: NDArray[Any]
     labels: NDArray[np.int64]
     groups: tuple[str, ...]
+    face_groups: tuple[str, ...]
     is_copy: NDArray[np.bool_]
 
     def with_copies(self, copies: NDArray[Any]) -> "Examples":
@@ -50,6 +52,7 @@ class Examples:
             np.concatenate([self.features, copies]),
             np.concatenate([self.labels, self.labels]),
             self.groups + self.groups,
+            self.face_groups + self.face_groups,
             np.arange(2 * count) >= count,
         )
 
@@ -191,10 +194,13 @@ def _check_equal(plugin: Any, estimator: Any, arrays: Arrays, features: NDArray[
 
 
 def _fold_rows(examples: Examples, num_folds: int, seed: int) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Returns the rows that each fold is fitted and scored on; folds that lack a class on a side are left out."""
+    """Returns the rows that each fold is fitted and scored on; folds that lack a class on a side are left out.
+
+    A fake that wears the face of somebody of the other side is on neither: that person is real there.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    groups = np.array(examples.groups, dtype=object).astype(str)
+    groups, face_groups = (np.array(one, dtype=object).astype(str) for one in (examples.groups, examples.face_groups))
     count = min(num_folds, len(np.unique(groups)), *np.bincount(examples.labels, minlength=2).tolist())
     if count < 2:
         return []
@@ -203,7 +209,8 @@ def _fold_rows(examples: Examples, num_folds: int, seed: int) -> Sequence[tuple[
         warnings.simplefilter("ignore", UserWarning)
         folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         parted = list(folds.split(np.zeros(len(groups)), examples.labels, groups))
-    scored = [(fitted, rows[~examples.is_copy[rows]]) for fitted, rows in parted]
+    apart = [[rows[np.isin(face_groups[rows], groups[rows])] for rows in sides] for sides in parted]
+    scored = [(fitted, rows[~examples.is_copy[rows]]) for fitted, rows in apart]
     both = [
         (fitted, rows) for fitted, rows in scored if all(len(set(examples.labels[one])) == 2 for one in (fitted, rows))
     ]

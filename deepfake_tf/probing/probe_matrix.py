@@ -30,7 +30,7 @@ from deepfake_tf.probing.probe_settings import ProbeSearch
 from deepfake_tf.probing.probe_table import OnProgress, Reporter, fit_cells, read_cell
 from deepfake_tf.reporting import heat_map
 
-MATRIX_VERSION = 1
+MATRIX_VERSION = 2
 RESULT_FILE = "matrix.json"
 ALL = "all together"
 

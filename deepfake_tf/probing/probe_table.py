@@ -20,7 +20,7 @@ from deepfake_tf.probing.probe_model import FittedProbe, read_fitted
 from deepfake_tf.probing.probe_scores import measure
 from deepfake_tf.probing.probe_settings import NO_TRANSFORM, ProbeSearch, ProbeSettings
 
-_CELL_VERSION = 2
+_CELL_VERSION = 3
 """Of a cell's .json: cells of another version are fitted again."""
 
 
@@ -113,7 +113,7 @@ def fit_cells(selection: Selection, search: ProbeSearch, folder: Path, reporter:
 def _bench(selection: Selection, settings: ProbeSettings, num_folds: int) -> Bench:
     clips = selection.clips("train")
     features = selection.features(settings.backbone, "train")
-    examples = Examples(features, clips.labels, clips.groups, np.zeros(len(clips), np.bool_))
+    examples = Examples(features, clips.labels, clips.groups, clips.face_groups, np.zeros(len(clips), np.bool_))
     if settings.transform != NO_TRANSFORM:
         examples = examples.with_copies(selection.features(settings.backbone, "train", settings.transform))
     return Bench(examples, settings.reduction, num_folds=num_folds, seed=settings.seed)

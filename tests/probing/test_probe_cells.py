@@ -1,5 +1,7 @@
 """Cells of a probe's table: what folds hold, and which settings are chosen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +23,7 @@ def examples(num_groups=12, *, seed=0):
     labels = np.repeat(np.arange(num_groups) % 2, 4)
     features = rng.normal(5, 3, (len(labels), 6)) + 0.8 * labels[:, None]
     groups = tuple(f"g{number // 4}" for number in range(len(labels)))
-    return Examples(features.astype(np.float32), labels, groups, np.zeros(len(labels), bool))
+    return Examples(features.astype(np.float32), labels, groups, groups, np.zeros(len(labels), bool))
 
 
 def test_folds_part_groups_and_score_no_copies():
@@ -36,6 +38,22 @@ def test_folds_part_groups_and_score_no_copies():
         assert not doubled.is_copy[scored].any()
         assert doubled.is_copy[fitted].sum() == len(fitted) / 2
     assert sorted(np.concatenate([scored for _, scored in folds]).tolist()) == list(range(48))
+
+
+def test_no_fold_is_scored_on_a_face_that_it_was_fitted_on():
+    plain = examples()
+    # The second clip of each fake group wears the face of the real group before it.
+    worn = tuple(
+        f"g{int(group[1:]) - 1}" if label and number % 4 == 1 else group
+        for number, (group, label) in enumerate(zip(plain.groups, plain.labels, strict=True))
+    )
+    groups, faces = np.array(plain.groups), np.array(worn)
+    kept = 0
+    for fitted, scored in probe_cells._fold_rows(dataclasses.replace(plain, face_groups=worn), 3, seed=0):
+        people = [set(groups[rows]) | set(faces[rows]) for rows in (fitted, scored)]
+        assert not people[0] & people[1]
+        kept += len(scored)
+    assert 42 <= kept < 48
 
 
 def test_settings_are_those_that_score_best_in_the_folds():
@@ -57,7 +75,7 @@ def test_settings_are_those_that_score_best_in_the_folds():
 
 def test_one_group_of_a_kind_leaves_the_plainest_settings():
     one = examples(2)
-    single = Examples(one.features, one.labels, ("g",) * 8, one.is_copy)
+    single = Examples(one.features, one.labels, ("g",) * 8, ("g",) * 8, one.is_copy)
     cell = fit_cell(SETTINGS, Bench(single, "pca:2", num_folds=3, seed=0))
     assert cell.cv_auc is None
     assert cell.settings.classifier_settings == logistic_regression.GRID[0]
