@@ -233,6 +233,10 @@ def test_methods_are_compared_by_their_intervals():
     # One pair of videos says nothing.
     few = {"value": "rare", "against": "own", "metrics": {"roc_auc": 0.0}, "intervals": {"roc_auc": [None, None]}}
     assert "Worst is swap (0.60)" in report_words.on_slices([*slices, few], "method")
+    says = report_words.on_slices([slices[1], few], "method")
+    assert says.endswith("best blend (0.90); without an interval of rare this may be chance.")
+    says = report_words.on_slices([few, {**few, "value": "other", "metrics": {"roc_auc": 1.0}}], "method")
+    assert says.endswith("without an interval of rare and other this may be chance.")
     slices[1]["intervals"]["roc_auc"] = [0.65, 0.95]
     assert "may be chance" in report_words.on_slices(slices, "method")
     slices[1]["metrics"]["roc_auc"] = 0.6
