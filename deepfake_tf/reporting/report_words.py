@@ -263,8 +263,8 @@ def on_slices(slices: Sequence[Mapping[str, Any]], column: str) -> str:
         f"{against}Worst is {worst['value']} ({worst['metrics']['roc_auc']:.2f}), best {best['value']} "
         f"({best['metrics']['roc_auc']:.2f})"
     )
-    without = [one["value"] for one, end in ((worst, worst_high), (best, best_low)) if end is None]
-    if without:
+    if worst_high is None or best_low is None:
+        without = [one["value"] for one, end in ((worst, worst_high), (best, best_low)) if end is None]
         return f"{says}; without an interval of {' and '.join(without)} this may be chance."
     if worst_high < best_low:
         return f"{says}; their intervals do not touch: the difference is more than chance."
