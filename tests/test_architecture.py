@@ -55,8 +55,8 @@ ROWS = [
     robustness robustness_cells robustness_plots
     saliency overlay explain
     scoring run_calibration
-    history losses loss_scale optimizers freezing weight_average devices training_step training_state tensorboard
-    bad_batch validation learning_curves epochs training
+    history losses loss_scale optimizers freezing fused_norms weight_average devices training_step training_state
+    tensorboard bad_batch validation learning_curves epochs training
     measures breakdown score_tables comparison matrix evaluation data_card report_plots report_words report
     """,
     """

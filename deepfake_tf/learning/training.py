@@ -26,6 +26,7 @@ from deepfake_tf.errors import DataError, TrainingError
 from deepfake_tf.learning import accelerators, bad_batch, learning_curves, training_state
 from deepfake_tf.learning.devices import find_devices
 from deepfake_tf.learning.epochs import Epochs, OnProgress, Progress, Task
+from deepfake_tf.learning.fused_norms import with_fused_norms
 from deepfake_tf.learning.history import Epoch, best_epoch
 from deepfake_tf.learning.settings import RUN_VERSION, TrainSettings
 from deepfake_tf.learning.training_step import TrainingStep
@@ -161,7 +162,7 @@ def _fit(task: Task) -> list[Epoch]:
         keras.utils.set_random_seed(settings.seed)
         built = settings.model(task.train_clips.spec)
         model = build_model(built, precision=settings.precision)
-        network = recompute_blocks(model, built) if settings.recompute == "blocks" else model
+        network = recompute_blocks(model, built) if settings.recompute == "blocks" else with_fused_norms(model)
         step = TrainingStep(model, network, settings, updates=task.updates_per_epoch, devices=task.devices)
     with _deterministic(settings.deterministic), _plain_errors():
         return Epochs(task, model, step).run()

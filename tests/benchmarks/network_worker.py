@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--precision")
     parser.add_argument("--compile")
+    parser.add_argument("--norms")
     options = parser.parse_args()
     steps, peak, macs = (with_tensorflow if options.framework == "tensorflow" else with_torch)(options)
     clock = clock_of(options)
@@ -62,18 +63,19 @@ def with_tensorflow(options: argparse.Namespace) -> tuple[Step, Callable[[], flo
     import tensorflow as tf
 
     from deepfake_tf import plugins, zoo
+    from deepfake_tf.learning.fused_norms import with_fused_norms
     from deepfake_tf.learning.settings import ModelSettings
     from deepfake_tf.model import build_model
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    precision = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
     recurrent = options.network == "cnn_lstm"
     # PyTorch's ResNet-50 strides in its 3x3 convolutions, as this one.
     backbone = {"cnn_lstm": "small_cnn", "resnet50": "dino_resnet50"}.get(options.network, options.network)
     num_frames = NUM_FRAMES if recurrent else 1
     settings = ModelSettings(backbone, "lstm" if recurrent else "mean", num_frames, options.image_size)
-    model = build_model(settings, precision=precision)
+    model = build_model(settings, precision="mixed_bfloat16" if options.precision == "bfloat16" else "float32")
+    learner = model if options.norms == "keras" else with_fused_norms(model)
     num_clips = options.batch_size // num_frames
     rng = np.random.default_rng(0)
     shape = (num_clips, num_frames, options.image_size, options.image_size, 3)
@@ -87,7 +89,7 @@ def with_tensorflow(options: argparse.Namespace) -> tuple[Step, Callable[[], flo
     @tf.function(jit_compile=jit)
     def train() -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logit = model(inputs, training=True)
+            logit = learner(inputs, training=True)
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logit))
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))

@@ -1,13 +1,15 @@
 """Networks against PyTorch: python -m tests.benchmarks.networks [--networks coatnet0 ...] [--what train infer].
 
-Each side is a process that holds one network and waits; in each round both in turn do the same number of steps on the
-same shapes, so that whatever else the machine does hits both. The table gives frames per second of the best round, the
-ratio, and, with a matrix product to measure against, the share of the machine's peak that the network's multiplications
-are. On a GPU: --precision bfloat16 --compile yes --batch-size 256 --steps 50. On one thread processor time is measured,
-which other programs do not change. PyTorch may live in another Python: --torch-python.
+Each side is a process that holds one network and waits; in each round all in turn do the same number of steps on the
+same shapes, so that whatever else the machine does hits all. The table gives frames per second of the best round, ours,
+in training as Keras normalises too (see learning/fused_norms.py), and PyTorch's; the ratio; and, with a matrix product
+to measure against, the share of the machine's peak that the network's multiplications are. On a GPU: --precision
+bfloat16 --compile yes --batch-size 256 --steps 50. On one thread processor time is measured, which other programs do
+not change. PyTorch may live in another Python: --torch-python.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -23,8 +25,10 @@ PASSES = {"train": 3, "infer": 1}
 class Side:
     """One process with one network."""
 
-    def __init__(self, python: str, framework: str, options: argparse.Namespace, network: str, what: str) -> None:
-        command = [python, "-m", "tests.benchmarks.network_worker", framework, network, what]
+    def __init__(
+        self, python: str, framework: str, options: argparse.Namespace, network: str, what: str, norms: str = "fused"
+    ) -> None:
+        command = [python, "-m", "tests.benchmarks.network_worker", framework, network, what, "--norms", norms]
         for name in ("image_size", "batch_size", "threads", "precision", "compile"):
             command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
@@ -60,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--compile", choices=("yes", "no"), default="no", help="XLA, and torch.compile")
     parser.add_argument("--torch-python", default=sys.executable)
     options = parser.parse_args(argv)
-    print(f"{'network':17}{'':7}{'ours':>10}{'PyTorch':>10}{'ratio':>8}{'of peak':>9}   frames/s", flush=True)
+    sides = f"{'ours':>10}{'Keras':>10}{'PyTorch':>10}"
+    print(f"{'network':17}{'':7}{sides}{'ratio':>8}{'of peak':>9}   frames/s", flush=True)
     for network in options.networks:
         for what in options.what:
             print(compare(options, network, what), flush=True)
@@ -68,22 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def compare(options: argparse.Namespace, network: str, what: str) -> str:
-    ours = Side(sys.executable, "tensorflow", options, network, what)
-    other = Side(options.torch_python, "torch", options, network, what)
-    with ours, other:
-        sides = (ours, other)
-        for side in sides:
-            side.ask("1")
+    with contextlib.ExitStack() as stack:
+
+        def start(python: str, framework: str, norms: str = "fused") -> Side:
+            return stack.enter_context(Side(python, framework, options, network, what, norms))
+
+        ours = start(sys.executable, "tensorflow")
+        sides = [ours, start(options.torch_python, "torch")]
+        if what == "train":
+            sides.append(start(sys.executable, "tensorflow", "keras"))
         # Adam's state is made in the first step, and the second may still choose algorithms.
-        for side in sides:
+        for side in sides * 2:
             side.ask("1")
         seconds = [[side.ask(str(options.steps)) for side in sides] for _ in range(options.rounds)]
         macs = ours.ask("macs")
         peak = max(side.ask("peak") for side in sides)
     best = [min(times) / options.steps for times in zip(*seconds, strict=True)]
-    speed = [options.batch_size / time for time in best]
-    share = 2 * macs * PASSES[what] * speed[0] / peak
-    return f"{network:17}{what:7}{speed[0]:10.1f}{speed[1]:10.1f}{speed[0] / speed[1]:8.2f}{share:9.1%}"
+    own, torch, *keras = (options.batch_size / time for time in best)
+    share = 2 * macs * PASSES[what] * own / peak
+    plain = f"{keras[0]:10.1f}" if keras else f"{'':10}"
+    return f"{network:17}{what:7}{own:10.1f}{plain}{torch:10.1f}{own / torch:8.2f}{share:9.1%}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from deepfake_tf.batching.loading import Loading
 from deepfake_tf.errors import ConfigError, DataError, TrainingError
 from deepfake_tf.judging.scoring import predict_logits
 from deepfake_tf.learning import training, training_step, validation
+from deepfake_tf.learning.fused_norms import with_fused_norms
 from deepfake_tf.learning.history import best_epoch, should_stop
 from deepfake_tf.learning.settings import MONITORS, TrainSettings
 from tests.clips_of_squares import SPEC, both_classes, write_data
@@ -262,8 +263,16 @@ def test_data_that_cannot_be_trained_on_are_an_error_in_words(tmp_path, videos, 
 
 
 def test_a_loss_that_is_no_number_stops_the_run_in_words(data, tmp_path):
-    with pytest.raises(TrainingError, match="The loss is .* epoch 1"):
+    with pytest.raises(TrainingError, match="The (loss is|gradients are) .* epoch 1"):
         training.train(data, tmp_path, dataclasses.replace(SETTINGS, learning_rate=1e38))
+
+
+@pytest.mark.parametrize("recompute", ["none", "blocks"])
+def test_normalisations_are_fused_where_nothing_is_calculated_again(data, tmp_path, monkeypatch, recompute):
+    changed = []
+    monkeypatch.setattr(training, "with_fused_norms", lambda model: changed.append(1) or with_fused_norms(model))
+    training.train(data, tmp_path, dataclasses.replace(SETTINGS, epochs=1, recompute=recompute))
+    assert len(changed) == (recompute == "none")
 
 
 @pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError(None, None, "OOM on GPU:0"), MemoryError()])
