@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_cluster(tmp_path_factory):
     """A head without processors, and two nodes of one each."""
     # It would tell its makers over the network that it was started.
