@@ -201,7 +201,8 @@ class _Stage:
                 # Cutting clips and making fakes is over.
                 max(self._wanted.hours - (time.monotonic() - self._began) / 3600, 1e-9),
                 clips_per_sec=models.measure_speed(material, recipe, self._work),
-                num_clips=len(material.to_learn_from(recipe, ())),
+                clips_of_a_rung=len(material.to_learn_from(recipe, material.groups_held_out)),
+                clips_of_a_model=len(material.to_learn_from(recipe, ())),
                 # One learns from shuffled labels.
                 num_rungs=len(self._recipes) + 1,
                 num_folds=self._wanted.num_folds,
@@ -223,7 +224,7 @@ class _Stage:
             material = self._cut(recipe)
             run_dir, held_out = self._work / "rungs" / name, material.groups_held_out
             with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:
-                epochs = self._as_long(dealt.of_a_rung, material.to_learn_from(recipe, ()))
+                epochs = self._as_long(dealt.of_a_rung, material.to_learn_from(recipe, held_out), held_out)
                 models.learn(material, recipe, run_dir, epochs=epochs, held_out=held_out, on_progress=_show(tell))
                 rungs[name] = self._ask(run_dir, recipe, material)
                 found = scores.of_videos(rungs[name].held_out[CHOSEN_BY].videos())
@@ -239,15 +240,19 @@ class _Stage:
             held_out={split: said.of(clips) for split, clips in parts.items()},
         )
 
-    def _as_long(self, epochs: int, clips: ClipTable) -> int:
-        """Returns in how many epochs a training on some clips sees as many as the recipe as it stands in others."""
+    def _as_long(self, epochs: int, clips: ClipTable, held_out: Sequence[str] = ()) -> int:
+        """Returns in how many epochs a training on some clips sees as many as the recipe as it stands in others.
+
+        That learns without the groups that are held out.
+        """
         base = self._recipes[BASE]
-        return max(1, round(epochs * len(self._cut(base).to_learn_from(base, ())) / len(clips)))
+        return max(1, round(epochs * len(self._cut(base).to_learn_from(base, held_out)) / len(clips)))
 
     def _check(self, name: str, said: Said, material: Material, dealt: Hours) -> dict[str, Any]:
         recipe, run_dir = self._recipes[name], self._work / "shuffled"
         with self._screen.stage("Sanity", "a model of shuffled labels, faces blacked out, frame by frame") as tell:
-            epochs = self._as_long(dealt.of_a_rung, material.mislabelled(self._wanted.seed))
+            clips = material.mislabelled(self._wanted.seed)
+            epochs = self._as_long(dealt.of_a_rung, clips, material.groups_held_out)
             models.learn_nothing(material, recipe, run_dir, epochs=epochs, on_progress=_show(tell))
             mislearned = models.ask(run_dir, recipe, material.matched)
             return sanity.check(self._work / "rungs" / name, said, mislearned)
