@@ -5,6 +5,7 @@ TensorFlow has one operation for all of it and one for its gradients, on process
 What is served stays Keras': there a normalisation is one product and one sum.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -29,16 +30,22 @@ def with_fused_norms(model: keras.Model) -> keras.Model:
             return with_fused_norms(layer)
         return _FusedNorm(layer) if _can_be_fused(layer) else layer
 
-    if not any(_can_be_fused(layer) for layer in model._flatten_layers()):
+    if not any(_can_be_fused(layer) for layer in _layers_of(model)):
         return model
     return keras.models.clone_model(model, clone_function=replace)
+
+
+def _layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yields the layers of a network, and those of networks inside of it."""
+    for layer in model.layers:
+        yield from _layers_of(layer) if isinstance(layer, keras.Model) else (layer,)
 
 
 def _can_be_fused(layer: keras.layers.Layer) -> bool:
     if not isinstance(layer, BatchNormalization) or layer.compute_dtype not in _DTYPES:
         return False
-    # Of pictures, channels last.
-    is_plain = layer.axis in (-1, 3) and layer.input.ndim == 4
+    # Of pictures, channels last; what is not in a graph of Keras' has no input.
+    is_plain = layer.axis in (-1, 3) and getattr(getattr(layer, "input", None), "ndim", 0) == 4
     return is_plain and layer.scale and layer.center and not (layer.renorm or layer.synchronized)
 
 
@@ -68,7 +75,7 @@ class _FusedNorm(keras.layers.Layer):
             is_training=True,
         )
         # The operation divides by one less than the number of values, Keras by their number.
-        count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
+        count = tf.cast(tf.size(x, tf.int64) // x.shape[-1], tf.float32)
         variance *= tf.maximum(count - 1, 1) / count
         for remembered, now in ((norm.moving_mean, mean), (norm.moving_variance, variance)):
             remembered.assign(remembered * norm.momentum + tf.stop_gradient(now) * (1 - norm.momentum))

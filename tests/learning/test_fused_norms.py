@@ -110,6 +110,19 @@ def test_values_that_are_no_pictures_stay_keras():
     assert with_fused_norms(plain) is plain
 
 
+def test_a_network_that_is_no_graph_stays_as_it_is():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.norm = layers.BatchNormalization()
+
+        def call(self, x):
+            return self.norm(x)
+
+    plain = network(Own())
+    assert with_fused_norms(plain) is plain
+
+
 def test_what_does_not_learn_keeps_its_statistics():
     norm = layers.BatchNormalization()
     learner = with_fused_norms(network(norm))
