@@ -210,8 +210,8 @@ class _Stage:
             plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": found.to_json()}
             _write(path, plan)
             self._screen.say(
-                f"{found.clips_per_sec:.0f} clips a second: {found.of_a_rung} epochs for each of {len(self._recipes)} "
-                f"rungs, {found.of_a_model} for each of {self._wanted.num_folds} folds and the final model"
+                f"{found.clips_per_sec:.0f} clips a second: {found.of_a_rung} epochs a rung, {found.of_a_model} a fold "
+                "and for the final model"
             )
         return found
 
@@ -241,10 +241,7 @@ class _Stage:
         )
 
     def _as_long(self, epochs: int, clips: ClipTable, held_out: Sequence[str] = ()) -> int:
-        """Returns in how many epochs a training on some clips sees as many as the recipe as it stands in others.
-
-        That learns without the groups that are held out.
-        """
+        """Returns in how many epochs a training sees as many clips as the recipe as it stands, without some groups."""
         base = self._recipes[BASE]
         return max(1, round(epochs * len(self._cut(base).to_learn_from(base, held_out)) / len(clips)))
 

@@ -262,7 +262,8 @@ def test_data_that_cannot_be_trained_on_are_an_error_in_words(tmp_path, videos, 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_no_number_stops_the_run_in_words(data, tmp_path):
+def test_weights_that_grow_beyond_numbers_stop_the_run_in_words(data, tmp_path):
+    # Which of both shows it first depends on the processor: normalisation of oneDNN lets no NaN through to the loss.
     with pytest.raises(TrainingError, match="The (loss is|gradients are) .* epoch 1"):
         training.train(data, tmp_path, dataclasses.replace(SETTINGS, learning_rate=1e38))
 
