@@ -29,10 +29,10 @@ TRAIN = TrainSettings(
     backbone="high_pass_cnn",
     head="mean",
     dropout=0.1,
-    # Every real stands beside its own self-blend, and both are compressed, scaled and coloured alike afterwards:
-    # neither scene nor codec tells them apart.
+    # Every real stands beside its own fake, and both are compressed, scaled and coloured alike afterwards: neither
+    # scene nor codec tells them apart.
     balance="pairs",
-    blended_share=1.0,
+    blended_share=1 / 3,
     # Most faces are larger than a crop, and compression hurts them less once they are shrunk to it.
     recipe="light",
     batch_size=32,
@@ -65,8 +65,8 @@ class Recipe:
     train: TrainSettings = TRAIN
     photographs: bool = True
     videos: bool = True
-    swapped: bool = False
-    reconstructed: bool = False
+    swapped: bool = True
+    reconstructed: bool = True
     real_fakes: bool = False
 
     def __post_init__(self) -> None:
@@ -123,11 +123,13 @@ BACKGROUND = "background_only"
 
 INGREDIENTS: Mapping[str, Ingredient] = {
     BASE: Ingredient("the recipe as it stands"),
-    "photographs_only": Ingredient("no self-blends of videos", recipe={"videos": False}),
-    "videos_only": Ingredient("no self-blends of photographs", recipe={"photographs": False}),
-    "unpaired": Ingredient("a self-blend stands beside any real", train={"balance": "class"}),
+    "photographs_only": Ingredient("no fakes of videos", recipe={"videos": False}),
+    "videos_only": Ingredient("no fakes of photographs", recipe={"photographs": False}),
+    "unpaired": Ingredient("a fake stands beside any real", train={"balance": "class"}),
     "real_fakes": Ingredient(
-        "half of the fakes are real ones, of other methods", train={"blended_share": 0.5}, recipe={"real_fakes": True}
+        "half of the fakes are real ones, of other methods, and half self-blends",
+        train={"blended_share": 0.5},
+        recipe={"swapped": False, "reconstructed": False, "real_fakes": True},
     ),
     "self_blended": Ingredient(
         "all fakes are self-blends", train={"blended_share": 1.0}, recipe={"swapped": False, "reconstructed": False}
@@ -142,16 +144,14 @@ INGREDIENTS: Mapping[str, Ingredient] = {
         train={"blended_share": 0.5},
         recipe={"swapped": False, "reconstructed": True},
     ),
-    "several": Ingredient(
-        "a third of the fakes each: self-blends, swapped, reconstructed",
-        train={"blended_share": 1 / 3},
-        recipe={"swapped": True, "reconstructed": True},
-    ),
     "robust": Ingredient("heavier compression, blur and noise", train={"recipe": "robust"}),
     "no_compression": Ingredient("mirroring and colour alone", train={"recipe": "fine"}),
     "colours": Ingredient("the network sees colours alone", train={"backbone_settings": {"sees": "colours"}}),
     "detail": Ingredient("the network sees detail alone", train={"backbone_settings": {"sees": "detail"}}),
     "frozen": Ingredient("the backbone keeps its weights", train={"backbone_settings": {"trainable": "none"}}),
+    "from_nothing": Ingredient(
+        "the same network without its weights", train={"backbone_settings": {"weights": "none"}, "backbone_rate": 1.0}
+    ),
     "wide": Ingredient("twice the channels", train={"backbone_settings": {"channels": [32, 64, 128, 192]}}),
     "small_cnn": Ingredient(
         "a plain network",
@@ -195,9 +195,8 @@ def find(name: str) -> Ingredient:
 def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """Returns a recipe with another network that may start from weights.
 
-    From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first;
-    fakes of all three kinds are learned from, which such a network tells without losing any of them; and crops are
-    larger, nearer to the pictures that its weights were learned from.
+    From weights its learning rate is a tenth for the backbone, since what was learned elsewhere is kept at first, and
+    crops are larger, nearer to the pictures that its weights were learned from.
 
     Args:
         recipe: to change.
@@ -206,7 +205,7 @@ def with_backbone(recipe: Recipe, backbone: str, weights: str) -> Recipe:
     """
     changed: dict[str, Any] = {"backbone": backbone, "backbone_settings": {}}
     if weights != "none":
-        recipe = find("large").added_to(find("several").added_to(recipe))
+        recipe = find("large").added_to(recipe)
         changed |= {"backbone_settings": {"weights": weights}, "backbone_rate": 0.1}
     train = TrainSettings.from_json({**recipe.train.to_json(), **changed})
     return dataclasses.replace(recipe, train=train)

@@ -32,7 +32,7 @@ from deepfake_tf.batching.loading import Loader, Loading
 from deepfake_tf.batching.sampling import Sampler, Sampling
 from deepfake_tf.blending import SelfBlend
 from deepfake_tf.generalising import models, scores
-from deepfake_tf.generalising.ingredients import Recipe
+from deepfake_tf.generalising.ingredients import Recipe, find
 from deepfake_tf.generalising.ladder import TESTED_BY
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, required=True, help="that each learns from")
     parser.add_argument("--name", required=True, help="of the measurement, such as 2026-11-22-objectives")
     chosen = parser.parse_args(argv)
-    material, recipe = Material(chosen.clips_dir), Recipe()
+    material, recipe = Material(chosen.clips_dir), find("self_blended").added_to(Recipe())
     learned_from = material.to_learn_from(recipe, material.groups_held_out)
     asked = material.held_out(TESTED_BY)
     found = {"asked_clips": chosen.clips, "rows": {}}

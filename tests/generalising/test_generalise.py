@@ -12,7 +12,7 @@ from rich.console import Console
 from deepfake_tf import blended_data
 from deepfake_tf.errors import ConfigError
 from deepfake_tf.generalising import generalise as stage
-from deepfake_tf.generalising import models, tables
+from deepfake_tf.generalising import ingredients, models, tables
 from deepfake_tf.generalising.generalise import Wanted, generalise
 from deepfake_tf.generalising.ingredients import TRAIN, Recipe
 from deepfake_tf.generalising.material import FAKES_PER_PHOTOGRAPH, Material
@@ -26,6 +26,7 @@ from tests.test_reconstructing import Inverting
 SPEC = ClipSpec(num_frames=1, clips_per_video=2, crop_size_px=16, placement="spread")
 SMALL = dataclasses.replace(TRAIN, backbone="small_cnn", backbone_settings={"channels": [4, 8]}, batch_size=8)
 WANTED = Wanted(hours=1e-9, recipe=Recipe(SPEC, SMALL), robustness={})
+SELF_BLENDED = ingredients.find("self_blended").added_to(WANTED.recipe)
 NUM_KINDS = 3
 
 
@@ -121,7 +122,8 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
 def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "cut_clips", lambda *arguments: material)
     screen = Stages(Console(file=io.StringIO()))
-    one = stage._Stage([], tmp_path, tmp_path / "work", tmp_path / "servable", WANTED, screen)
+    wanted = dataclasses.replace(WANTED, recipe=SELF_BLENDED)
+    one = stage._Stage([], tmp_path, tmp_path / "work", tmp_path / "servable", wanted, screen)
     # The recipe learns from 20 clips an epoch: two of each of six photographs and four real videos.
     assert one._as_long(5, material.photographs) == round(5 * 20 / 12)
     assert one._as_long(5, material.videos) == round(5 * 20 / 16)
@@ -137,7 +139,7 @@ def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
 
 
 def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
-    recipe = Recipe(SPEC, dataclasses.replace(SMALL, blended_share=0.5), real_fakes=True)
+    recipe = ingredients.find("real_fakes").added_to(WANTED.recipe)
     clips = material.to_learn_from(recipe, ["group-a"])
     # Fakes of the method that is held out are not there either, whatever their group.
     assert set(clips.video_ids) == {"b", "c", "d", *"pqrstu"}
@@ -149,5 +151,5 @@ def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
     assert {name[0] for name in material.held_out("val").video_ids} == {"r", "s"}
     everything = material.to_learn_from(recipe, [])
     assert {"a~", "e", "f"} <= set(everything.video_ids)
-    assert not np.any(material.to_learn_from(Recipe(SPEC, SMALL), []).labels)
+    assert not np.any(material.to_learn_from(SELF_BLENDED, []).labels)
     assert set(material.matched.video_ids) == {"a", "a~", "b", "b~"}

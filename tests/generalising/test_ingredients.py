@@ -7,9 +7,8 @@ from deepfake_tf.generalising.ingredients import BASE, INGREDIENTS, Recipe
 
 @pytest.mark.parametrize("name", INGREDIENTS)
 def test_an_ingredient_changes_one_thing(name):
-    # From nothing all fakes are self-blends anyway, and crops are small.
-    is_so_from_nothing = name in ("self_blended", "small")
-    recipe = ingredients.with_backbone(Recipe(), "xception", "imagenet") if is_so_from_nothing else Recipe()
+    # From nothing crops are small anyway.
+    recipe = ingredients.with_backbone(Recipe(), "xception", "imagenet") if name == "small" else Recipe()
     changed = ingredients.find(name).added_to(recipe)
     before, after = recipe.to_json(), changed.to_json()
     assert (before == after) == (name == BASE)
@@ -29,14 +28,14 @@ def kinds(recipe):
     return recipe.swapped, recipe.reconstructed, recipe.train.blended_share
 
 
-def test_from_weights_a_third_of_the_fakes_is_of_each_kind():
-    assert kinds(ingredients.with_backbone(Recipe(), "efficientnet_b0", "none")) == (False, False, 1.0)
-    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
+@pytest.mark.parametrize("weights", ["none", "imagenet"])
+def test_a_third_of_the_fakes_is_of_each_kind(weights):
+    started = ingredients.with_backbone(Recipe(), "efficientnet_b0", weights)
     assert kinds(started) == (True, True, 1 / 3)
-    assert ingredients.find("several").added_to(started) == started
     # Whatever there was before: an ingredient is what its words say.
     assert kinds(ingredients.find("swapped").added_to(started)) == (True, False, 0.5)
     assert kinds(ingredients.find("reconstructed").added_to(started)) == (False, True, 0.5)
+    assert kinds(ingredients.find("real_fakes").added_to(started)) == (False, False, 0.5)
     without = ingredients.find("self_blended").added_to(started)
     assert kinds(without) == (False, False, 1.0)
     assert without.train.backbone_rate == started.train.backbone_rate
@@ -54,6 +53,8 @@ def test_an_ingredient_keeps_what_the_network_starts_from():
     started = ingredients.with_backbone(Recipe(), "efficientnet_b0", "imagenet")
     frozen = ingredients.find("frozen").added_to(started).train
     assert frozen.backbone_settings == {"weights": "imagenet", "trainable": "none"}
+    nothing = ingredients.find("from_nothing").added_to(started).train
+    assert (nothing.backbone_settings, nothing.backbone_rate) == ({"weights": "none"}, 1.0)
     other = ingredients.find("small_cnn").added_to(started).train
     assert (set(other.backbone_settings), other.backbone_rate) == ({"channels"}, 1.0)
 

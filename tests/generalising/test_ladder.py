@@ -33,8 +33,8 @@ def test_a_rung_is_taken_only_if_it_is_decidedly_better_on_people_held_out(rung)
     assert ladder.choose({"base": good, "swapped": worse}) == "base"
     # The one with the larger gain, whatever their order.
     best = rung(dataclasses.replace(GOOD, logits=LABELS * 20.0))
-    for rungs in ({"swapped": good, "several": best}, {"several": best, "swapped": good}):
-        assert ladder.choose({"base": worse, **rungs}) == "several"
+    for rungs in ({"swapped": good, "mixed": best}, {"mixed": best, "swapped": good}):
+        assert ladder.choose({"base": worse, **rungs}) == "mixed"
     # Better with one person alone: another draw of people would not say so.
     luck = rung(dataclasses.replace(WORSE, logits=np.array([*WORSE.logits[:2][::-1], *WORSE.logits[2:]])))
     assert ladder.choose({"base": worse, "swapped": luck}) == "base"

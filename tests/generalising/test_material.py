@@ -53,7 +53,7 @@ def test_fakes_of_two_kinds_can_be_learned_from_together(tmp_path, monkeypatch):
     material = Material(tmp_path)
     write_data(material.folder / "photographs", {"train": both_classes("t", 3), **PEOPLE})
     write_data(material.folder / "videos", {"train": both_classes("v", 2)})
-    recipe, told = ingredients.find("several").added_to(Recipe()), []
+    recipe, told = Recipe(), []
     material.make_fakes(lambda done, of: told.append((done, of)))
     assert told[-1][0] == 4
     clips = material.to_learn_from(recipe, ())
@@ -87,7 +87,8 @@ def test_what_is_learned_from_follows_from_the_recipe(clips, tmp_path, monkeypat
     vars(material).update(videos=clips, photographs=some("photographs", 0))
 
     def counts(**settings):
-        return material.to_learn_from(Recipe(**settings), ()).label_counts()
+        recipe = dataclasses.replace(ingredients.find("self_blended").added_to(Recipe()), **settings)
+        return material.to_learn_from(recipe, ()).label_counts()
 
     assert counts() == {"real": 2 * num_real, "fake": 0}
     assert counts(videos=False) == {"real": num_real, "fake": 0}
