@@ -25,7 +25,7 @@ from typing import Any
 from deepfake_tf import atomic, runs
 from deepfake_tf.batching.clip_table import ClipTable, join_tables
 from deepfake_tf.degrading import robustness
-from deepfake_tf.errors import ConfigError
+from deepfake_tf.errors import AssetError, ConfigError
 from deepfake_tf.export import export_servable
 from deepfake_tf.generalising import folds, hours, ingredients, ladder, models, sanity, scores, tables, worse
 from deepfake_tf.generalising.hours import Hours
@@ -105,7 +105,8 @@ def generalise(
         What results.json holds.
 
     Raises:
-        ConfigError: the folder holds work on something else.
+        AssetError: the weights that a network starts from are not there.
+        ConfigError: the folder holds work on something else, or a network refuses one of its settings.
         DataError: there is too little to learn from or to measure on.
         TrainingError: a training failed.
     """
@@ -126,6 +127,7 @@ class _Stage:
         finished = self._find_finished()
         if finished:
             return finished
+        self._check_networks()
         self._work.mkdir(parents=True, exist_ok=True)
         material = self._cut(self._recipes[BASE])
         dealt = self._plan(material)
@@ -179,6 +181,14 @@ class _Stage:
                     )
                 return found if name == RESULTS_FILE else None
         return None
+
+    def _check_networks(self) -> None:
+        # Now, not when its turn comes: that may be hours from here.
+        for name, recipe in self._recipes.items():
+            try:
+                models.check_network(recipe)
+            except (AssetError, ConfigError) as error:
+                raise type(error)(f"{name} cannot be tried with {recipe.train.backbone}: {error}") from None
 
     def _cut(self, recipe: Recipe) -> Material:
         if recipe.spec in self._materials:

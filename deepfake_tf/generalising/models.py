@@ -21,6 +21,7 @@ from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.learning import training
 from deepfake_tf.learning.settings import TrainSettings
+from deepfake_tf.model import build_model
 from deepfake_tf.recipes.background import BLACKED_OUT
 
 COMPRESSED = jpeg.Op(probability=1.0, quality=(50, 50))
@@ -30,6 +31,17 @@ _BATCH_SIZE = 32
 # Before them a step compiles the network and fills the memory.
 _STEPS_TO_WARM_UP = 3
 _STEPS_TO_TIME = 12
+
+
+def check_network(recipe: Recipe) -> None:
+    """Builds a recipe's network as its training would, and throws it away.
+
+    Raises:
+        ConfigError: the network does not know one of its settings, or refuses it.
+        AssetError: the weights that it starts from are not there.
+    """
+    build_model(recipe.train.model(recipe.spec))
+    keras.backend.clear_session()
 
 
 def learn(

@@ -119,6 +119,23 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
         run(material, tmp_path, dataclasses.replace(WANTED, seed=1))
 
 
+@pytest.mark.parametrize(
+    ("settings", "ingredient", "message"),
+    [
+        ({}, "from_nothing", "from_nothing cannot be tried with small_cnn: .*weights"),
+        ({"sees": "both"}, "ema", "base cannot be tried with small_cnn: .*sees"),
+    ],
+)
+def test_an_ingredient_that_the_network_does_not_know_is_refused_before_any_work(
+    material, tmp_path, settings, ingredient, message
+):
+    train = dataclasses.replace(SMALL, backbone_settings=SMALL.backbone_settings | settings)
+    wanted = dataclasses.replace(WANTED, recipe=Recipe(SPEC, train), ingredients=(ingredient,))
+    with pytest.raises(ConfigError, match=message):
+        run(material, tmp_path, wanted)
+    assert not (tmp_path / "work").exists()
+
+
 def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "cut_clips", lambda *arguments: material)
     screen = Stages(Console(file=io.StringIO()))
