@@ -127,7 +127,8 @@ class _Stage:
         finished = self._find_finished()
         if finished:
             return finished
-        self._check_networks()
+        if not (self._work / PLAN_FILE).is_file():
+            self._check_networks()
         self._work.mkdir(parents=True, exist_ok=True)
         material = self._cut(self._recipes[BASE])
         dealt = self._plan(material)
@@ -183,7 +184,7 @@ class _Stage:
         return None
 
     def _check_networks(self) -> None:
-        # Now, not when its turn comes: that may be hours from here.
+        # Now, not when its turn comes: that may be hours from here. A run that goes on may need no weights any more.
         for name, recipe in self._recipes.items():
             try:
                 models.check_network(recipe)
