@@ -168,6 +168,7 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "aligned": Ingredient("eyes made level", spec={"alignment": "eyes"}),
     "small": Ingredient("crops of 112 pixels", spec={"crop_size_px": 112}),
     "large": Ingredient("crops of 160 pixels", spec={"crop_size_px": 160}),
+    "larger": Ingredient("crops of 224 pixels", spec={"crop_size_px": 224}),
     "over_time": Ingredient(
         "clips of eight frames and an LSTM",
         spec={"num_frames": 8, "clips_per_video": 4, "placement": "even"},

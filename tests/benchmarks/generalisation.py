@@ -4,7 +4,7 @@ With a finished WORK its figures are saved as deepfake_tf/generalising/measured/
 every file there are written into LOG.md, between the marks that name it; a new one comes at the end, for words to be
 added. So are those of measured/curves/, measured/frozen/, measured/objectives/, measured/other_people/,
 measured/responses/ and measured/rungs/, which tests.benchmarks.long_training, frozen, objectives, other_people,
-responses and rungs fill.
+responses and rungs fill. The log's first tables, "overview", put all of them together.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any
 
 from deepfake_tf import atomic
 from deepfake_tf.generalising import tables
+from tests.benchmarks import overview
 
 FOLDER = Path(tables.__file__).parent
 LOG = FOLDER / "LOG.md"
@@ -28,6 +29,7 @@ RUNGS = MEASURED / "rungs"
 OBJECTIVES = MEASURED / "objectives"
 OTHER_PEOPLE = MEASURED / "other_people"
 KEPT = ("hours", "data", "environment", "ladder", "chosen", "joining", "folds", "sanity", "robustness", "worse")
+_OVERVIEW = "overview"
 _BLOCK = re.compile(r"<!-- ([a-z_]+): (\S+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
@@ -53,8 +55,26 @@ def described(train: dict[str, Any]) -> dict[str, Any]:
 def block(kind: str, name: str) -> str:
     """The tables of one measurement, with their marks."""
     folder, lines = _KINDS[kind]
-    found = json.loads((folder / f"{name}.json").read_text())
-    return "\n".join([f"<!-- {kind}: {name} -->", *lines(found), "<!-- end -->", ""])
+    return _marked(kind, name, lines(_saved(folder, name)))
+
+
+def _marked(kind: str, name: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"<!-- {kind}: {name} -->", *lines, "<!-- end -->", ""])
+
+
+def _saved(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def put_together(name: str, text: str) -> str:
+    """One of the log's first tables, of all measurements in the order of the log."""
+    in_order = [(found[1], found[2]) for found in _BLOCK.finditer(text)]
+    stages, rungs = (
+        {one: _saved(_KINDS[kind][0], one) for found, one in in_order if found == kind}
+        for kind in ("measured", "rungs")
+    )
+    rows = overview.stage_rows(stages) if name == "stages" else overview.ingredient_rows(stages, rungs)
+    return _marked(_OVERVIEW, name, [*tables.markdown(rows), ""])
 
 
 def lines_of_curve(curve: dict[str, Any]) -> list[str]:
@@ -305,10 +325,15 @@ _KINDS = {
 
 def written(text: str) -> str:
     """The log with all tables as the saved figures have them."""
-    text = _BLOCK.sub(lambda found: block(found[1], found[2]), text)
     there = [(kind, path) for kind, (folder, _) in _KINDS.items() for path in sorted(folder.glob("*.json"))]
     missing = [(kind, path.stem) for kind, path in there if f"<!-- {kind}: {path.stem} -->" not in text]
-    return text + "".join(f"\n## {name}\n\n{block(kind, name)}" for kind, name in missing)
+    text += "".join(f"\n## {name}\n\n<!-- {kind}: {name} -->\n<!-- end -->\n" for kind, name in missing)
+
+    def filled(found: re.Match[str]) -> str:
+        kind, name = found[1], found[2]
+        return put_together(name, text) if kind == _OVERVIEW else block(kind, name)
+
+    return _BLOCK.sub(filled, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
