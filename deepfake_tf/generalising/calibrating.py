@@ -1,14 +1,17 @@
 """Calibrating a model that learned from everything: by what its like, which had not, said out of fold.
 
 What it is calibrated by are real videos and the fakes that were made from them: each pair is one scene, one codec and
-one background. But who knows the fakes made here need know no other: unless the videos' own fakes are shown to score
-above their reals, the score is silenced, so that every video is inconclusive.
+one background. But who knows the fakes made here need know no other: unless fakes that were not made here are shown to
+score above their own reals, what is published is silenced, so that every video is inconclusive. What is measured of a
+calibration is measured without that, since nothing could be learned from a score that is always one half.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepfake_tf import metrics
 from deepfake_tf.errors import DataError
@@ -29,68 +32,97 @@ _SILENT_SCALE = 1e-3
 _SILENT_BAND = 0.25
 
 
-def out_of_fold(videos: VideoScores, by_group: Mapping[str, int]) -> dict[str, Any]:
-    """Returns the calibration from all folds, and its error where each fold is calibrated by the others.
+@dataclass(frozen=True)
+class Fitted:
+    """What makes a verdict of a logit.
 
     A score of one half is one at which a fake is as likely as a real, if there are as many of both.
 
-    Args:
-        videos: judged out of fold.
-        by_group: the fold of each group.
+    Attributes:
+        whole: fitted to all videos, for the model that learned from everything.
+        by_fold: for the model of each fold, fitted to the videos of the others.
+        fold_of: the fold of each group.
+    """
 
-    Returns:
-        {"decision": for the final model, "ece", "brier", "log_loss", "score_histogram"}
+    whole: Decision
+    by_fold: Mapping[int, Decision]
+    fold_of: Mapping[str, int]
+
+    def scores(self, videos: VideoScores) -> NDArray[np.float64]:
+        """Returns calibrated scores in [0, 1], float64 [N], of videos that had no say in their fold's decision."""
+        found = np.zeros(len(videos.logits))
+        folds = np.array([self.fold_of[name] for name in videos.groups])
+        for number, own in self.by_fold.items():
+            found[folds == number] = measures.scores_of(videos.logits[folds == number], own)
+        return found
+
+
+def fit(videos: VideoScores, fold_of: Mapping[str, int]) -> Fitted:
+    """Returns what videos that were judged out of fold are calibrated by.
+
+    Args:
+        videos: reals and fakes, of two folds or more.
+        fold_of: the fold of each group.
     """
     rows = _as_many_of_both(videos.labels)
     logits, labels = videos.logits[rows], videos.labels[rows]
-    fold = np.array([by_group[name] for name in videos.groups])[rows]
-    out_of_fold = np.zeros(len(fold))
-    for number in np.unique(fold).tolist():
-        own = fold == number
-        out_of_fold[own] = measures.scores_of(logits[own], _fit(logits[~own], labels[~own]))
-    errors = metrics.compute_all(labels, out_of_fold)
-    fitted = _fit(logits, labels)
-    calibrated = measures.scores_of(logits, fitted)
-    return {
-        "decision": fitted.to_json(),
-        "ece": measures.number_or_none(errors["ece"]),
-        "brier": measures.number_or_none(errors["brier"]),
-        "log_loss": measures.number_or_none(errors["log_loss"]),
-        "score_histogram": np.histogram(calibrated, SCORE_BINS, (0.0, 1.0))[0].tolist(),
-    }
+    folds = np.array([fold_of[name] for name in videos.groups])[rows]
+    return Fitted(
+        whole=_fit(logits, labels),
+        by_fold={fold: _fit(logits[folds != fold], labels[folds != fold]) for fold in sorted(set(fold_of.values()))},
+        fold_of=dict(fold_of),
+    )
 
 
-def silence_unless_shown(fitted: Mapping[str, Any], videos: VideoScores) -> dict[str, Any]:
-    """Returns a calibration with "is_silent" added, which it is unless fakes that were not made here score higher.
+def errors(videos: VideoScores, fitted: Fitted) -> dict[str, float | None]:
+    """Returns {"ece", "brier", "log_loss"} of as many reals as fakes, each calibrated by the other folds."""
+    rows = _as_many_of_both(videos.labels)
+    found = metrics.compute_all(videos.labels[rows], fitted.scores(videos)[rows])
+    return {name: measures.number_or_none(found[name]) for name in ("ece", "brier", "log_loss")}
 
-    That is shown if the whole interval of their AUC, over groups, lies above one half.
+
+def published(fitted: Fitted, videos: VideoScores, pairs: VideoScores) -> dict[str, Any]:
+    """Returns what the final model is published with; it is silent unless fakes that were not made here score higher.
+
+    That is shown if the whole interval of their AUC beside their own reals, over groups, lies above one half: of other
+    fakes, codec or background alone may tell.
 
     Args:
-        fitted: what `out_of_fold` returned.
-        videos: real videos and fakes that were not made here, judged out of fold.
+        fitted: to `videos`.
+        videos: real videos and fakes made from them, judged out of fold.
+        pairs: matched pairs that were not made here, judged out of fold.
+
+    Returns:
+        {"decision", "is_silent", "score_histogram": of `videos`, as many reals as fakes}
     """
-    found = scores.of_videos(videos)
+    found = scores.of_videos(pairs)
     low = found["interval"][0]
     # No draw differs: there is no interval but the figure itself.
     is_silent = (found["auc"] if low is None else low) <= 0.5
-    chosen = _silent(videos.logits).to_json() if is_silent else fitted["decision"]
-    return {**fitted, "is_silent": is_silent, "decision": chosen}
+    chosen = _silent(videos.logits) if is_silent else fitted.whole
+    expected = measures.scores_of(videos.logits[_as_many_of_both(videos.labels)], chosen)
+    return {
+        "decision": chosen.to_json(),
+        "is_silent": is_silent,
+        "score_histogram": np.histogram(expected, SCORE_BINS, (0.0, 1.0))[0].tolist(),
+    }
 
 
-def error(videos: VideoScores, chosen: Decision) -> float | None:
-    """Returns the expected calibration error of videos that had no say in the calibration."""
-    own = measures.scores_of(videos.logits, chosen)
-    return measures.number_or_none(metrics.compute_all(videos.labels, own)["ece"])
-
-
-def verdicts(said: Said, chosen: Decision) -> dict[str, dict[str, int]]:
-    """Returns how many videos get each answer, those that are real and those of each method."""
+def verdicts(said: Said, fitted: Fitted) -> dict[str, dict[str, int]]:
+    """Returns how many videos get each answer without silencing, those that are real and those of each method."""
     names = np.where(said.clips.labels == REAL, "real", np.array(said.clips.methods))
     found = {}
     for name in ["real", *sorted(set(said.clips.methods) - {""})]:
         rows = np.flatnonzero(names == name)
-        own = measures.scores_of(Said(said.clips.select(rows), said.logits[rows]).videos().logits, chosen)
-        answers = [verdict.answer(one, threshold=chosen.threshold, band=chosen.band) for one in own.tolist()]
+        videos = Said(said.clips.select(rows), said.logits[rows]).videos()
+        answers = [
+            verdict.answer(score, threshold=own.threshold, band=own.band)
+            for score, own in zip(
+                fitted.scores(videos).tolist(),
+                (fitted.by_fold[fitted.fold_of[group]] for group in videos.groups),
+                strict=True,
+            )
+        ]
         found[name] = {str(one): answers.count(one) for one in (Answer.REAL, Answer.INCONCLUSIVE, Answer.FAKE)}
     return found
 

@@ -10,7 +10,6 @@ from deepfake_tf.batching.clip_table import ClipTable
 from deepfake_tf.generalising import calibrating, scores
 from deepfake_tf.generalising.material import Material
 from deepfake_tf.generalising.scores import Said
-from deepfake_tf.judging.decision import Decision
 from deepfake_tf.manifest import VideoEntry
 
 Judge = Callable[[int, ClipTable, ClipTable], tuple[Said, Said]]
@@ -66,14 +65,17 @@ def measure(whole: Said, made: Said, matched: ClipTable, by_group: Mapping[str, 
         matched: those of matched pairs.
         by_group: the fold of each group.
     """
-    pairs = whole.of(matched).videos()
-    fitted = calibrating.silence_unless_shown(calibrating.out_of_fold(made.videos(), by_group), whole.videos())
-    chosen = Decision.from_json(fitted["decision"])
+    pairs, made_videos = whole.of(matched).videos(), made.videos()
+    fitted = calibrating.fit(made_videos, by_group)
     return {
         "matched": scores.of_matched(pairs),
         "all": scores.of_matched(whole.videos()),
         "methods": scores.of_methods(whole),
         "made": scores.of_held_out(made),
-        "calibration": {**fitted, "ece_matched": calibrating.error(pairs, chosen)},
-        "verdicts": calibrating.verdicts(whole, chosen),
+        "calibration": {
+            **calibrating.published(fitted, made_videos, pairs),
+            **calibrating.errors(made_videos, fitted),
+            "ece_matched": calibrating.errors(pairs, fitted)["ece"],
+        },
+        "verdicts": calibrating.verdicts(whole, fitted),
     }

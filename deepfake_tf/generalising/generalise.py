@@ -41,7 +41,7 @@ from deepfake_tf.manifest import VideoEntry
 from deepfake_tf.schema import ClipSpec
 from deepfake_tf.stages import Stages, Tell
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PLAN_FILE = "plan.json"
 RESULTS_FILE = "results.json"
 

@@ -1,6 +1,7 @@
 """One model of a recipe: trained without some groups, then asked about videos."""
 
 import dataclasses
+import hashlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from deepfake_tf.model import build_model
 from deepfake_tf.recipes.background import BLACKED_OUT
 
 COMPRESSED = jpeg.Op(probability=1.0, quality=(50, 50))
-"""Of every second person held out: a recipe must hold on what sites do to videos, not on clean pictures alone."""
+"""Of half of the people held out: a recipe must hold on what sites do to videos, not on clean pictures alone."""
 
 _BATCH_SIZE = 32
 # Before them a step compiles the network and fills the memory.
@@ -106,8 +107,8 @@ def ask(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
 
 
 def ask_held_out(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
-    """As `ask`, of photographs of people held out and of fakes of them; those of every second person are compressed."""
-    path = run_dir / scores.HELD_OUT_FILE
+    """As `ask`, of photographs of people held out and of fakes of them; those of half of the people are compressed."""
+    path = run_dir / scores.MADE_FILE
     found = scores.read_logits(path, clips)
     if found:
         return found
@@ -120,10 +121,17 @@ def ask_held_out(run_dir: Path, recipe: Recipe, clips: ClipTable) -> Said:
 
 
 def halves(clips: ClipTable) -> list[tuple[NDArray[np.int64], tuple[ClipOp, ...]]]:
-    """Returns the rows of every second person and of the others, and what is done to their clips."""
-    people = {name: number for number, name in enumerate(sorted(set(clips.groups)))}
-    is_odd = np.array([people[name] % 2 for name in clips.groups], bool)
-    return [(np.flatnonzero(~is_odd), ()), (np.flatnonzero(is_odd), (COMPRESSED,))]
+    """Returns the rows of one half of all people and of the other, and what is done to their clips.
+
+    In which half somebody is does not depend on who else is asked about, so that answers can be compared; a few people
+    may all be in one.
+    """
+    is_odd = np.array([hashlib.sha256(name.encode()).digest()[0] % 2 for name in clips.groups], bool)
+    parts: list[tuple[NDArray[np.int64], tuple[ClipOp, ...]]] = [
+        (np.flatnonzero(~is_odd), ()),
+        (np.flatnonzero(is_odd), (COMPRESSED,)),
+    ]
+    return [(rows, ops) for rows, ops in parts if len(rows)]
 
 
 def _seen_by(recipe: Recipe) -> tuple[ClipOp, ...]:

@@ -1,7 +1,7 @@
 """What a model says of videos that it has not learned from, and what that tells: matched pairs, methods, differences.
 
     RUN/logits.csv             the logit of each clip of videos, "example_id,logit"
-    RUN/logits_held_out.csv    and of photographs of people held out and fakes of them
+    RUN/logits_of_made.csv     and of fakes that were made here, and what they were made from
 
 All else follows from these and the tables of clips.
 """
@@ -24,11 +24,14 @@ from deepfake_tf.judging.scoring import VideoScores
 from deepfake_tf.metrics import roc_auc
 from deepfake_tf.reporting import measures
 from deepfake_tf.reporting.comparison import Pairs, compare_pairs
+from deepfake_tf.reporting.resampling import num_groups_of_a_class
 from deepfake_tf.schema import FAKE, JOINING_RULES, REAL
 
 LOGITS_FILE = "logits.csv"
-HELD_OUT_FILE = "logits_held_out.csv"
+MADE_FILE = "logits_of_made.csv"
 NUMBERS_OF_CLIPS = (1, 4, 16)
+LEAST_GROUPS = 5
+"""Of a method's fakes for an interval over groups: of one, a draw holds all fakes or none, however they differ."""
 
 Logits = NDArray[np.float64]
 
@@ -108,12 +111,20 @@ def pairs_right(videos: VideoScores) -> float:
 
 
 def of_methods(said: Said) -> dict[str, dict[str, Any]]:
-    """Returns for each method the AUC of its fakes against all reals, with its interval over groups."""
-    found = {}
+    """Returns for each method the AUC of its fakes against all reals, with its interval over groups.
+
+    There is none if they are of fewer than LEAST_GROUPS. "num_groups" are those of the fakes or of the reals,
+    whichever are fewer.
+    """
+    found: dict[str, dict[str, Any]] = {}
     methods = np.array(said.clips.methods)
     for method in sorted(set(said.clips.methods) - {""}):
         rows = np.flatnonzero((said.clips.labels == REAL) | (methods == method))
-        found[method] = of_videos(Said(said.clips.select(rows), said.logits[rows]).videos())
+        videos = Said(said.clips.select(rows), said.logits[rows]).videos()
+        num_groups = num_groups_of_a_class(videos.labels, videos.groups)
+        found[method] = {**of_videos(videos), "num_groups": num_groups}
+        if num_groups < LEAST_GROUPS:
+            found[method]["interval"] = [None, None]
     return found
 
 

@@ -163,7 +163,7 @@ def _lines_of_choice(results: dict[str, Any]) -> list[str]:
     change, word = tables.difference(tested)
     against = f"; less base {change}, {word}" if word else ""
     return [
-        "Ingredients, on fakes of people of whom no rung has seen anything, every second one compressed; the mean of "
+        "Ingredients, on fakes of people of whom no rung has seen anything, half of them compressed; the mean of "
         "the kinds is what is chosen by, and learned is the AUC of the last epoch on what was learned from, augmented:",
         "",
         *tables.markdown(tables.chosen_by_rows(results)),
@@ -175,20 +175,23 @@ def _lines_of_choice(results: dict[str, Any]) -> list[str]:
 
 
 def _lines_of_calibration(folds: dict[str, Any]) -> list[str]:
-    """The first runs were calibrated by matched pairs."""
-    error = tables.number(folds["calibration"]["ece"])
-    if "made" not in folds:
+    """The first runs were calibrated by matched pairs, and later ones asked after they had been silenced."""
+    made, calibration = folds.get("made"), folds["calibration"]
+    error = tables.number(calibration["ece"])
+    if not made:
         return [f"Calibration error out of fold {error}.", ""]
-    kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in folds["made"]["kinds"].items())
-    silenced = (
-        " Silenced, since fakes of other methods are not shown to score above reals."
-        if folds["calibration"]["is_silent"]
-        else ""
-    )
+    kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in made["kinds"].items())
+    of_pairs = f", on matched pairs {tables.number(calibration['ece_matched'])}" if "ece_matched" in calibration else ""
+    said = "What videos are called, out of fold:"
+    if calibration["is_silent"]:
+        said = (
+            "What is published is silenced, since fakes that were not made here are not shown to score above reals. "
+            f"What videos are called {'without that' if of_pairs else 'then'}, out of fold:"
+        )
     return [
-        f"Fakes made from real videos, out of fold, every second group's compressed: {tables.value(folds['made'])}; "
-        f"{kinds}. Calibrated by these: error out of fold {error}, on matched pairs "
-        f"{tables.number(folds['calibration']['ece_matched'])}.{silenced} What videos are called then, out of fold:",
+        f"Fakes made from real videos, out of fold, half of them compressed: {tables.value(made)}, "
+        f"{tables.mean_of_kinds(made)} in the mean of kinds; {kinds}. Calibrated by these: error out of fold "
+        f"{error}{of_pairs}. {said}",
         "",
         *tables.markdown(tables.verdict_rows({"folds": folds})),
         "",
@@ -276,7 +279,7 @@ def lines_of_rungs(found: dict[str, Any]) -> list[str]:
         "",
     ]
     if people:
-        words = "Fakes of people held out, every second one's photographs compressed, and of videos of matched groups:"
+        words = "Fakes of people held out, half of their photographs compressed, and of videos of matched groups:"
         lines += [words, "", *tables.markdown(_rungs_on(rungs, list(people), "people")), ""]
     if kinds[2:]:
         words = "Fakes of each kind, made from real photographs of people whom no rung has seen:"

@@ -90,7 +90,7 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
         elif not run_dir.is_dir():
             shutil.copytree(tmp_path / "work" / "rungs" / "base", run_dir)
             (run_dir / "logits.csv").unlink()
-            (run_dir / "logits_held_out.csv").unlink()
+            (run_dir / "logits_of_made.csv").unlink()
 
     monkeypatch.setattr(models, "learn", learn_once)
     with pytest.raises(KeyboardInterrupt):

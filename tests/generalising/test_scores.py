@@ -64,3 +64,21 @@ def test_joining_looks_at_as_many_clips_as_it_says(clips):
     assert found["mean"]["1"] == found["mean"]["4"] == 1
     found = scores.of_joining(Said(clips, np.where(first, 3 * truth, -truth)))
     assert found["mean"] == {"1": 0, "4": 1, "16": 1}
+
+
+@pytest.mark.parametrize(
+    ("num_groups", "has_interval"), [(scores.LEAST_GROUPS - 1, False), (scores.LEAST_GROUPS, True)]
+)
+def test_a_method_has_an_interval_only_if_its_fakes_are_of_enough_groups(clips, num_groups, has_interval):
+    # Twice as many fakes as groups, beside three reals in each.
+    rows = np.resize([*np.flatnonzero(clips.labels == 0)[:3], *np.flatnonzero(clips.labels == 1)[:2]], 5 * num_groups)
+    groups = tuple(f"g{row // 5}" for row in range(len(rows)))
+    table = dataclasses.replace(
+        clips.select(rows),
+        groups=groups,
+        video_ids=tuple(f"v{row}" for row in range(len(rows))),
+        methods=tuple("m" if clips.labels[row] else "" for row in rows),
+    )
+    found = scores.of_methods(Said(table, np.random.default_rng(0).normal(size=len(rows)) + table.labels))["m"]
+    assert (found["num_groups"], found["num_fake"]) == (num_groups, 2 * num_groups)
+    assert (found["interval"][0] is not None) == has_interval

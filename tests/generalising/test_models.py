@@ -1,0 +1,33 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from deepfake_tf.generalising import generalise, models
+from deepfake_tf.generalising.scores import Said
+
+
+def test_whose_pictures_are_compressed_does_not_hang_on_who_else_is_asked_about(clips):
+    rows = np.resize(np.arange(len(clips)), 400)
+    table = dataclasses.replace(clips.select(rows), groups=tuple(f"person-{row // 2}" for row in range(400)))
+    compressed = {table.groups[row] for row in models.halves(table)[1][0]}
+    assert 70 < len(compressed) < 130
+    some = table.select(np.flatnonzero(np.random.default_rng(0).random(400) < 0.3))
+    (clean, no_ops), (worse, ops) = models.halves(some)
+    assert (no_ops, ops) == ((), (models.COMPRESSED,))
+    assert sorted([*clean, *worse]) == list(range(len(some)))
+    assert {some.groups[row] for row in worse} == compressed & set(some.groups)
+    # All clips of somebody are of one half.
+    assert not {some.groups[row] for row in clean} & compressed
+
+
+def test_what_was_asked_is_found_again(clips, tmp_path, monkeypatch):
+    def judge(run_dir, some, ops=()):
+        return Said(some, np.full(len(some), len(ops)))
+
+    monkeypatch.setattr(models, "judge", judge)
+    recipe = generalise.Recipe()
+    said = models.ask_held_out(tmp_path, recipe, clips)
+    assert np.flatnonzero(said.logits).tolist() == models.halves(clips)[1][0].tolist()
+    monkeypatch.setattr(models, "judge", pytest.fail)
+    np.testing.assert_array_equal(models.ask_held_out(tmp_path, recipe, clips).logits, said.logits)
