@@ -123,7 +123,7 @@ def blend_data(
             f"Faces are {settings.method} in clips of a folder of shards, and {source} is one of photographs. Make "
             "shards of it first, with fakes_per_clip=0."
         )
-    origin = records.read_index(source).fingerprint() if is_data else _names_digest(_photographs(source))
+    origin = records.read_index(source).fingerprint() if is_data else photographs_digest(source)
     made_from = json.loads(json.dumps({"source": origin, **_told(settings)}))
     if out.exists():
         return _finished(out, made_from)
@@ -182,8 +182,7 @@ class _Writer:
 
     def add_photographs(self, source: Path) -> None:
         """Makes clips of photographs."""
-        paths = _photographs(source)
-        entries = self._photograph_entries(source, paths)
+        entries = self._in_splits(_entries_of(source))
         detector = faces.open_detector(self._spec) if entries else None
         for split in SPLITS:
             of_split = [one for one in entries if one.split == split]
@@ -256,15 +255,12 @@ class _Writer:
         jpegs = tuple(new[i] if is_there else old[i] for i, is_there in enumerate(real.clip.mask))
         return records.encode_clip(dataclasses.replace(real.clip, crops=jpegs), entry, self._spec, real.info)
 
-    def _photograph_entries(self, source: Path, paths: Sequence[Path]) -> list[VideoEntry]:
-        names = [path.relative_to(source).with_suffix("").as_posix() for path in paths]
+    def _in_splits(self, entries: Sequence[VideoEntry]) -> list[VideoEntry]:
+        """A photograph that is there twice is one person's, whatever its names."""
         regex = self._settings.group_regex
-        people = layouts.identities_by_regex(names, regex) if regex else {}
-        entries = [
-            VideoEntry(name, path, label=REAL, dataset=source.name, identities=people.get(name, ()))
-            for name, path in zip(names, paths, strict=True)
-        ]
-        return splits.assign_splits(splits.assign_groups(entries), seed=self._settings.seed)
+        people = layouts.identities_by_regex([one.video_id for one in entries], regex) if regex else {}
+        named = [dataclasses.replace(one, identities=people.get(one.video_id, ())) for one in entries]
+        return splits.assign_splits(splits.assign_groups(named), seed=self._settings.seed)
 
     def _read(self, entries: Sequence[VideoEntry], detector: faces.Detector) -> Iterator[_Real]:
         for entry in entries:
@@ -315,13 +311,26 @@ def _fake_entry(real: VideoEntry, name: str, method: str, source: str) -> VideoE
     )
 
 
-def _photographs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in photographs.SUFFIXES)
+def photographs_digest(folder: Path) -> str:
+    """Returns 16 hex digits of all photographs in a folder, of their names and contents, wherever the folder lies.
 
-
-def _names_digest(paths: Sequence[Path]) -> str:
-    text = "\n".join(f"{path} {path.stat().st_size}" for path in paths)
+    Raises:
+        DataError: there are none.
+    """
+    entries = _entries_of(folder)
+    if not entries:
+        suffixes = ", ".join(photographs.SUFFIXES)
+        raise DataError(f"{folder} holds no photograph ({suffixes}), and so no real clip to learn from or to blend.")
+    text = "\n".join(f"{one.video_id} {one.sha256}" for one in entries)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _entries_of(folder: Path) -> list[VideoEntry]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in photographs.SUFFIXES)
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    return layouts.with_hashes(
+        [VideoEntry(name, path, label=REAL, dataset=folder.name) for name, path in zip(names, paths, strict=True)]
+    )
 
 
 def _seed(seed: int, *names: str) -> int:

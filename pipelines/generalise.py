@@ -21,6 +21,10 @@ def build_parser() -> command.Parser:
     )
     parser.add_argument("manifest", type=Path, help="made by pipelines.manifest, with matched pairs of real and fake")
     parser.add_argument("--photographs", type=Path, required=True, metavar="DIR", help="pictures of real faces")
+    parser.add_argument(
+        "--group-regex",
+        help="names the person in a photograph's path (default: all before a number at the end, such as ann in ann_12)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="SERVABLE", help="such as servables/detector")
     parser.add_argument("--work", type=Path, help="folder of all that is made on the way (default: SERVABLE.work)")
     parser.add_argument("--hours", type=float, default=8.0, help="for all of it")
@@ -58,7 +62,7 @@ def work(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace, folder: Path, screen: Any) -> dict[str, Any]:
     from deepfake_tf.generalising.generalise import Wanted, generalise
-    from deepfake_tf.generalising.material import read_entries
+    from deepfake_tf.generalising.material import GROUP_REGEX, read_entries
 
     recipe = Recipe()
     if arguments.backbone:
@@ -69,6 +73,7 @@ def run(arguments: argparse.Namespace, folder: Path, screen: Any) -> dict[str, A
         ingredients=tuple(arguments.ingredients),
         num_folds=arguments.folds,
         seed=arguments.seed,
+        group_regex=arguments.group_regex or GROUP_REGEX,
     )
     entries = read_entries(arguments.manifest)
     return generalise(entries, arguments.photographs, folder, arguments.out, wanted, screen)

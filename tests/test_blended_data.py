@@ -1,3 +1,5 @@
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -153,6 +155,39 @@ def test_photographs_are_split_by_person(tmp_path, monkeypatch):
     assert all(len(found) == 1 for found in splits_of.values())
     assert {entry.split for entry in entries} == {"train", "val", "test"}
     assert list_clips(tmp_path / "out", ["train"]).read(0)[1].all()
+
+
+def test_a_photograph_that_is_there_twice_is_in_one_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+    random = np.random.default_rng(1)
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(folder / f"p{number}_0.png"), random.integers(0, 256, (80, 80, 3), dtype=np.uint8))
+    for number in range(0, 12, 2):
+        shutil.copy(folder / f"p{number}_0.png", folder / f"p{number + 1}_copy.png")
+    spec = ClipSpec(num_frames=1, crop_size_px=32)
+    blend_data(folder, tmp_path / "out", BlendSettings(fakes_per_clip=0, spec=spec, group_regex=r"(p\d+)_"))
+    found = {one.video_id: (one.group, one.split) for one in manifest.read_manifest(tmp_path / "out" / "manifest.csv")}
+    assert all(found[f"p{one}_0"] == found[f"p{one + 1}_copy"] == found[f"p{one + 1}_0"] for one in range(0, 12, 2))
+    assert len({group for group, _ in found.values()}) == 6
+
+
+def test_photographs_are_the_same_wherever_they_lie(tmp_path, monkeypatch):
+    monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+    random = np.random.default_rng(1)
+    folder, settings = tmp_path / "here", BlendSettings(spec=ClipSpec(num_frames=1, crop_size_px=32))
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.png"), random.integers(0, 256, (80, 80, 3), dtype=np.uint8))
+    made = blend_data(folder, tmp_path / "out", settings)
+    moved = folder.rename(tmp_path / "there")
+    assert blend_data(moved, tmp_path / "out", settings) == made
+    # As many bytes, others.
+    data = (moved / "0.png").read_bytes()
+    (moved / "0.png").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ConfigError, match="made from other clips"):
+        blend_data(moved, tmp_path / "out", settings)
 
 
 def test_what_cannot_be_blended_is_an_error_in_words(tmp_path):

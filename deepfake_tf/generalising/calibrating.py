@@ -74,11 +74,21 @@ def fit(videos: VideoScores, fold_of: Mapping[str, int]) -> Fitted:
     )
 
 
-def errors(videos: VideoScores, fitted: Fitted) -> dict[str, float | None]:
-    """Returns {"ece", "brier", "log_loss"} of as many reals as fakes, each calibrated by the other folds."""
+def errors(videos: VideoScores, fitted: Fitted) -> dict[str, Any]:
+    """Returns how far scores are from shares, of as many reals as fakes, each calibrated by the other folds.
+
+    Returns:
+        {"ece", "ece_interval": [low, high] over groups, "brier", "log_loss"}; None where there is no such figure
+    """
     rows = _as_many_of_both(videos.labels)
-    found = metrics.compute_all(videos.labels[rows], fitted.scores(videos)[rows])
-    return {name: measures.number_or_none(found[name]) for name in ("ece", "brier", "log_loss")}
+    labels, own, groups = videos.labels[rows], fitted.scores(videos)[rows], [videos.groups[row] for row in rows]
+    found, interval = metrics.compute_all(labels, own), metrics.intervals(labels, own, groups)["ece"]
+    return {
+        "ece": measures.number_or_none(found["ece"]),
+        "ece_interval": [measures.number_or_none(end) for end in (interval.low, interval.high)],
+        "brier": measures.number_or_none(found["brier"]),
+        "log_loss": measures.number_or_none(found["log_loss"]),
+    }
 
 
 def published(fitted: Fitted, videos: VideoScores, pairs: VideoScores) -> dict[str, Any]:

@@ -17,27 +17,37 @@ Judge = Callable[[int, ClipTable, ClipTable], tuple[Said, Said]]
 both that has not seen their groups."""
 
 
-def judge_all(
-    material: Material, entries: Sequence[VideoEntry], judge: Judge, *, num_folds: int, seed: int
-) -> dict[str, Any]:
-    """Returns how right a recipe is on matched pairs, on all videos, by method and on made fakes, and its calibration.
+def assign(material: Material, entries: Sequence[VideoEntry], *, num_folds: int, seed: int) -> dict[str, int]:
+    """Returns the fold of each group of which there are clips.
 
     Args:
         material: the clips.
         entries: the manifest's rows.
-        judge: trains and asks the model of a fold.
         num_folds: 2 or more.
         seed: another one gives other folds.
+
+    Raises:
+        ConfigError: there are fewer groups than folds.
     """
     there = set(material.videos.video_ids)
     by_video = splits.assign_folds([one for one in entries if one.video_id in there], num_folds=num_folds, seed=seed)
-    by_group = {
+    return {
         group: by_video[name] for name, group in zip(material.videos.video_ids, material.videos.groups, strict=True)
     }
+
+
+def judge_all(material: Material, by_group: Mapping[str, int], judge: Judge) -> dict[str, Any]:
+    """Returns how right a recipe is on matched pairs, on all videos, by method and on made fakes, and its calibration.
+
+    Args:
+        material: the clips, cut by the recipe's spec.
+        by_group: the fold of each group.
+        judge: trains and asks the model of a fold.
+    """
     tables = (material.videos, _of_one_fold(material, by_group))
     folds = [np.array([by_group[name] for name in clips.groups]) for clips in tables]
     logits = [np.zeros(len(clips)) for clips in tables]
-    for number in range(num_folds):
+    for number in sorted(set(by_group.values())):
         rows = [np.flatnonzero(fold == number) for fold in folds]
         said = judge(number, *(clips.select(own) for clips, own in zip(tables, rows, strict=True)))
         for values, own, one in zip(logits, rows, said, strict=True):
@@ -74,8 +84,8 @@ def measure(whole: Said, made: Said, matched: ClipTable, by_group: Mapping[str, 
         "made": scores.of_held_out(made),
         "calibration": {
             **calibrating.published(fitted, made_videos, pairs),
-            **calibrating.errors(made_videos, fitted),
-            "ece_matched": calibrating.errors(pairs, fitted)["ece"],
+            "made": calibrating.errors(made_videos, fitted),
+            "matched": calibrating.errors(pairs, fitted),
         },
         "verdicts": calibrating.verdicts(whole, fitted),
     }

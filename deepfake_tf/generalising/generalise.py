@@ -24,6 +24,7 @@ from typing import Any
 
 from deepfake_tf import atomic, runs
 from deepfake_tf.batching.clip_table import ClipTable, join_tables
+from deepfake_tf.blended_data import photographs_digest
 from deepfake_tf.degrading import robustness
 from deepfake_tf.errors import AssetError, ConfigError
 from deepfake_tf.export import export_servable
@@ -31,7 +32,7 @@ from deepfake_tf.generalising import folds, hours, ingredients, ladder, models, 
 from deepfake_tf.generalising.hours import Hours
 from deepfake_tf.generalising.ingredients import BASE, Recipe
 from deepfake_tf.generalising.ladder import CHOSEN_BY, TESTED_BY, Rung
-from deepfake_tf.generalising.material import Material, cut_clips
+from deepfake_tf.generalising.material import GROUP_REGEX, Material, cut_clips
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging import decision
 from deepfake_tf.judging.decision import Decision
@@ -60,6 +61,7 @@ class Wanted:
         num_folds: 2 or more.
         robustness: strengths by the name of a degradation, see degradations.py.
         seed: of everything.
+        group_regex: names the person in a photograph's path.
     """
 
     hours: float
@@ -68,6 +70,7 @@ class Wanted:
     num_folds: int = 2
     robustness: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: dict(ROBUSTNESS))
     seed: int = 0
+    group_regex: str = GROUP_REGEX
 
     def __post_init__(self) -> None:
         if not self.hours > 0 or self.num_folds < 2:
@@ -126,11 +129,13 @@ class _Stage:
     def run(self) -> dict[str, Any]:
         finished = self._find_finished()
         if finished:
-            return finished
+            return self._find_published(finished)
         if not (self._work / PLAN_FILE).is_file():
             self._check_networks()
         self._work.mkdir(parents=True, exist_ok=True)
         material = self._cut(self._recipes[BASE])
+        # Now, not after the ladder: there may be fewer groups than folds.
+        self._assign_folds(material)
         dealt = self._plan(material)
         rungs = self._climb(dealt)
         name = ladder.choose(rungs)
@@ -168,8 +173,10 @@ class _Stage:
     def _identity(self) -> dict[str, Any]:
         asked = self._wanted.to_json()
         recipes = {name: json.loads(json.dumps(one.to_json())) for name, one in self._recipes.items()}
-        videos = sorted([one.video_id, one.label, one.group] for one in self._entries)
-        return {"asked": asked, "recipes": recipes, "videos": videos, "photographs": str(self._photographs)}
+        videos = sorted([one.video_id, one.label, one.group, one.sha256] for one in self._entries)
+        # Where they lie does not matter: the folder of the work may go on on another machine.
+        pictures = photographs_digest(self._photographs)
+        return {"asked": asked, "recipes": recipes, "videos": videos, "photographs": pictures}
 
     def _find_finished(self) -> dict[str, Any] | None:
         for name in (RESULTS_FILE, PLAN_FILE):
@@ -182,6 +189,14 @@ class _Stage:
                     )
                 return found if name == RESULTS_FILE else None
         return None
+
+    def _find_published(self, finished: dict[str, Any]) -> dict[str, Any]:
+        """Publishes once more where another servable is asked for, or the old one is gone."""
+        if Path(finished["servable"]).parent == self._out and Path(finished["servable"]).is_dir():
+            return finished
+        results = {**finished, "servable": str(self._publish(finished["folds"]))}
+        _write(self._work / RESULTS_FILE, results)
+        return results
 
     def _check_networks(self) -> None:
         # Now, not when its turn comes: that may be hours from here. A run that goes on may need no weights any more.
@@ -196,7 +211,7 @@ class _Stage:
             return self._materials[recipe.spec]
         size, margin = recipe.spec.crop_size_px, recipe.spec.margin
         with self._screen.stage("Clips", f"crops of {size} pixels, {margin:.0%} added around the face") as tell:
-            found = cut_clips(self._entries, self._photographs, self._work, recipe.spec, tell)
+            found = cut_clips(self._entries, self._photographs, self._work, recipe.spec, tell, self._wanted.group_regex)
         with self._screen.stage("Fakes", "of photographs and real videos: blended, swapped, reconstructed") as tell:
             found.make_fakes(lambda done, of: tell(done, of, ""))
         self._materials[recipe.spec] = found
@@ -302,8 +317,11 @@ class _Stage:
                 models.learn(material, recipe, run_dir, epochs=epochs, held_out=groups, on_progress=_show(tell))
                 return models.ask(run_dir, recipe, clips), models.ask_held_out(run_dir, recipe, made)
 
+        return folds.judge_all(material, self._assign_folds(material), judge)
+
+    def _assign_folds(self, material: Material) -> dict[str, int]:
         wanted = self._wanted
-        return folds.judge_all(material, self._entries, judge, num_folds=wanted.num_folds, seed=wanted.seed)
+        return folds.assign(material, self._entries, num_folds=wanted.num_folds, seed=wanted.seed)
 
     def _learn_final(self, recipe: Recipe, material: Material, dealt: Hours) -> None:
         with self._screen.stage("Final model", "learns from all of it") as tell:

@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfake_tf import manifest
 from deepfake_tf.batching.clip_table import ClipTable, join_tables, list_clips
@@ -43,8 +42,8 @@ KINDS = (SELF_BLENDED, SWAPPED, RECONSTRUCTED)
 # As many as make a face stand beside others than once.
 FAKES_PER_PHOTOGRAPH = 4
 
-# With which photographs of one person are told from their names: what stands before a number at the end.
-PERSON_REGEX = r"(.+?)(?:_\d+)?$"
+GROUP_REGEX = r"(.+?)(?:_\d+)?$"
+"""Names the person in a photograph's path: what stands before a number at the end."""
 
 
 def sort_out(entries: Sequence[VideoEntry]) -> list[VideoEntry]:
@@ -103,7 +102,8 @@ class Material:
             raise DataError(
                 f"Photographs of {len(set(self.photographs.groups))} people are too few: some are learned from, "
                 f"ingredients are chosen by others and measured on a third part. Received: {', '.join(found)}; "
-                f"expected {', '.join(SPLITS)}. Add photographs."
+                f"expected {', '.join(SPLITS)}. Add photographs, or say with --group-regex what names a person in a "
+                "photograph's path."
             )
         for kind in KINDS:
             self._make(kind, on_progress)
@@ -172,6 +172,19 @@ class Material:
         ids = {self.videos.video_ids[row] for row in rows}
         return self.videos.select([row for row, name in enumerate(self.videos.video_ids) if name in ids])
 
+    def check_pairs(self) -> None:
+        """Refuses videos by which nothing can be measured; their faces may not have been found.
+
+        Raises:
+            DataError: fewer than two groups have a real and its fake.
+        """
+        num_groups = len(set(self.matched.groups))
+        if num_groups < 2:
+            raise DataError(
+                f"Faces were found in matched pairs of {num_groups} groups only, and two or more are needed to measure "
+                f"on. What could not be read, and why: {self.videos_dir / 'failures.csv'}"
+            )
+
     def mislabelled(self, seed: int) -> ClipTable:
         """Returns clips of photographs and of self-blends of each, kept as files, with labels that were shuffled."""
         clips = self.made(SELF_BLENDED)
@@ -195,23 +208,29 @@ class Material:
             # Reals are compressed once more where their fakes are.
             parts.append(_beside([self.made_of_videos(kind) for kind in kinds]) if kinds else _reals(self.videos))
         if recipe.real_fakes:
-            parts.append(_fakes(self.videos))
+            parts.append(self._real_fakes(set(held_out)))
         clips = join_tables(parts)
-        outside = self._outside(clips, set(held_out))
+        groups = set(held_out)
+        shown = zip(clips.groups, clips.face_groups, strict=True)
+        outside = np.array([not {own, face} & groups for own, face in shown])
         if not np.any(outside):
             raise DataError("No clips are left to learn from. Add photographs, or real videos of other groups.")
         return clips.select(np.flatnonzero(outside))
 
-    def _outside(self, clips: ClipTable, groups: set[str]) -> NDArray[np.bool_]:
-        """Which clips show nobody of some groups, and no method of the videos in them."""
-        pairs = zip(self.videos.methods, self.videos.groups, strict=True)
-        methods = {method for method, group in pairs if method and group in groups}
-        shown = zip(clips.groups, clips.face_groups, clips.methods, strict=True)
-        return np.array([not {own, face} & groups and method not in methods for own, face, method in shown])
+    def _real_fakes(self, groups: set[str]) -> ClipTable:
+        """The fakes of other methods than those of the videos in some groups."""
+        fakes = _fakes(self.videos)
+        gone = {method for method, group in zip(fakes.methods, fakes.groups, strict=True) if group in groups}
+        return fakes.select(np.flatnonzero([method not in gone for method in fakes.methods]))
 
 
 def cut_clips(
-    entries: Sequence[VideoEntry], photographs: Path, work: Path, spec: ClipSpec, on_progress: OnProgress
+    entries: Sequence[VideoEntry],
+    photographs: Path,
+    work: Path,
+    spec: ClipSpec,
+    on_progress: OnProgress,
+    group_regex: str = GROUP_REGEX,
 ) -> Material:
     """Makes the clips of all videos and photographs; what is finished is left as it is.
 
@@ -221,6 +240,10 @@ def cut_clips(
         work: the folder in which the clips' folder is made.
         spec: how clips are cut.
         on_progress: is told how far it is.
+        group_regex: names the person in a photograph's path.
+
+    Raises:
+        DataError: no two pairs are left of what could be read.
     """
     folder = work / f"clips-{spec.fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,9 +254,11 @@ def cut_clips(
         run=RunSettings(max_failed_share=1.0),
         on_progress=lambda at: on_progress(at.num_found + at.num_done, at.num_videos),
     )
-    pictures = BlendSettings(fakes_per_clip=0, spec=spec, group_regex=PERSON_REGEX)
+    pictures = BlendSettings(fakes_per_clip=0, spec=spec, group_regex=group_regex)
     blend_data(photographs, folder / "photographs", pictures, on_progress=on_progress)
-    return Material(folder)
+    material = Material(folder)
+    material.check_pairs()
+    return material
 
 
 def read_entries(path: Path) -> list[VideoEntry]:

@@ -20,8 +20,8 @@ def summary(results: Results) -> list[str]:
         *(f"  {name}: {value(one)}, fakes of {one['num_groups']} groups" for name, one in folds["methods"].items()),
         f"Fakes made from real videos, out of fold: {_by_kind(folds['made'])}; {mean_of_kinds(folds['made'])} in their "
         "mean",
-        f"Calibration error out of fold {number(folds['calibration']['ece'])} on these, "
-        f"{number(folds['calibration']['ece_matched'])} on matched pairs",
+        f"Calibration error out of fold {error(folds['calibration']['made'])} on these, "
+        f"{error(folds['calibration']['matched'])} on matched pairs",
         *_silenced(results),
         *(f"  {name}: {said}" for name, said in verdict_rows(results)[1:]),
         *(f"  {line}" for line in _tried(results)),
@@ -93,6 +93,11 @@ def value(found: Mapping[str, Any]) -> str:
     """Returns an AUC with its interval."""
     low, high = found["interval"]
     return number(found["auc"]) + ("" if low is None else f" ({low:.3f} to {high:.3f})")
+
+
+def error(found: Mapping[str, Any]) -> str:
+    """Returns an expected calibration error with its interval."""
+    return value({"auc": found["ece"], "interval": found.get("ece_interval", [None, None])})
 
 
 def mean_of_kinds(found: Mapping[str, Any]) -> str:

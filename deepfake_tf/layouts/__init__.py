@@ -140,7 +140,7 @@ def make_manifest(
     if settings.attributes is not None:
         entries = _with_attributes(entries, settings.attributes, root)
     entries = [_in_dataset(entry, settings.dataset) for entry in entries]
-    entries = manifest.merge_manifests([_with_hashes(entries, on_progress), *added])
+    entries = manifest.merge_manifests([with_hashes(entries, on_progress), *added])
     _check_labels(entries, settings)
     entries = sorted(entries, key=lambda entry: entry.video_id)
     entries = _with_splits(splits.assign_groups(entries), settings)
@@ -206,7 +206,10 @@ def _in_dataset(entry: VideoEntry, dataset: str) -> VideoEntry:
     )
 
 
-def _with_hashes(entries: Sequence[VideoEntry], on_progress: Callable[[int, int], None] | None) -> list[VideoEntry]:
+def with_hashes(
+    entries: Sequence[VideoEntry], on_progress: Callable[[int, int], None] | None = None
+) -> list[VideoEntry]:
+    """Returns the entries with the SHA-256 of their files, read where it is not there; several files at once."""
     report = on_progress or (lambda done, total: None)
     hashed: list[VideoEntry] = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:

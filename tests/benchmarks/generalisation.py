@@ -177,11 +177,12 @@ def _lines_of_choice(results: dict[str, Any]) -> list[str]:
 def _lines_of_calibration(folds: dict[str, Any]) -> list[str]:
     """The first runs were calibrated by matched pairs, and later ones asked after they had been silenced."""
     made, calibration = folds.get("made"), folds["calibration"]
-    error = tables.number(calibration["ece"])
+    # The first ones have no interval.
+    error = tables.error(calibration.get("made", calibration))
     if not made:
         return [f"Calibration error out of fold {error}.", ""]
     kinds = ", ".join(f"{kind.replace('_', '-')} {tables.value(one)}" for kind, one in made["kinds"].items())
-    of_pairs = f", on matched pairs {tables.number(calibration['ece_matched'])}" if "ece_matched" in calibration else ""
+    of_pairs = f", on matched pairs {tables.error(calibration['matched'])}" if "matched" in calibration else ""
     said = "What videos are called, out of fold:"
     if calibration["is_silent"]:
         said = (

@@ -94,8 +94,8 @@ def stage_rows(stages: Stages) -> list[tables.Row]:
                 _value(one["ladder"].get("tested")),
                 _value(folds.get("made")),
                 _value(folds["matched"]),
-                tables.number(calibration["ece"]),
-                tables.number(calibration["ece_matched"]) if "ece_matched" in calibration else "",
+                tables.error(calibration.get("made", calibration)),
+                tables.error(calibration["matched"]) if "matched" in calibration else "",
                 "INCONCLUSIVE" if calibration.get("is_silent") else "",
             )
         )

@@ -27,7 +27,9 @@ def test_a_score_that_is_wrong_says_nothing():
     random = np.random.default_rng(0)
     right = videos(np.tile([-3.0, 3.0], 20) + random.normal(size=40))
     found = calibrating.fit(right, of_folds(right))
-    assert calibrating.errors(right, found)["ece"] < 0.1
+    errors = calibrating.errors(right, found)
+    assert errors["ece"] < 0.1
+    assert 0 <= errors["ece_interval"][0] <= errors["ece"] <= errors["ece_interval"][1] < 0.3
     assert found.whole.calibration.scale > 0.1
     wrong = videos(-right.logits)
     found = calibrating.fit(wrong, of_folds(wrong))

@@ -26,7 +26,7 @@ def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clip
         # Of videos it is right, of what was made from them it is wrong.
         return Said(own, own.labels - 0.5), Said(own_made, 0.5 - own_made.labels)
 
-    found = folds.judge_all(material, entries, judge, num_folds=2, seed=0)
+    found = folds.judge_all(material, folds.assign(material, entries, num_folds=2, seed=0), judge)
     assert sorted(judged) == sorted(clips.example_ids)
     assert found["matched"]["auc"] == found["all"]["auc"] == 1
     assert found["made"]["auc"] == found["made"]["kinds"]["made"]["auc"] == 0
@@ -35,7 +35,7 @@ def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clip
         "INCONCLUSIVE"
     }
     assert found["calibration"]["is_silent"] is False
-    assert np.isclose(found["calibration"]["ece_matched"], 0.5, atol=0.01)
+    assert np.isclose(found["calibration"]["matched"]["ece"], 0.5, atol=0.01)
 
 
 def test_a_made_fake_wears_nobody_whom_its_judge_may_have_learned_as_real(clips):
@@ -58,6 +58,6 @@ def test_a_made_fake_wears_nobody_whom_its_judge_may_have_learned_as_real(clips)
         return Said(own, own.labels - 0.5), Said(own_made, own_made.labels - 0.5)
 
     material = SimpleNamespace(videos=videos, of_videos=made, matched=videos)
-    folds.judge_all(material, entries, judge, num_folds=2, seed=0)
+    folds.judge_all(material, folds.assign(material, entries, num_folds=2, seed=0), judge)
     assert len(set(kept) & fakes) == 1
     assert set(kept) - fakes == set(videos.video_ids) - fakes

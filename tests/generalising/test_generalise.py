@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,8 @@ def material(tmp_path_factory):
 
 def run(material, folder, wanted=WANTED):
     entries = read_manifest(material.videos_dir / "manifest.csv")
+    (folder / "pictures").mkdir(exist_ok=True)
+    (folder / "pictures" / "ann_1.jpg").write_bytes(b"")
     said = io.StringIO()
     screen = Stages(Console(file=said, width=200))
     with pytest.MonkeyPatch.context() as patch:
@@ -73,6 +76,23 @@ def check(results):
     assert (results["folds"]["made"]["num_real"], results["folds"]["made"]["num_fake"]) == (4, (NUM_KINDS - 1) * 4)
     assert set(results["folds"]["made"]["kinds"]) == {"self_blended", "reconstructed"}
     assert sum(results["folds"]["verdicts"]["real"].values()) == 4
+
+
+def check_finished(material, folder, spec):
+    """What is finished is left as it is, published where it is not there any more, and not taken for other work."""
+    again, said = run(material, folder)
+    assert again == json.loads((folder / "work" / "results.json").read_text())
+    assert not said
+    shutil.move(folder / "servable", folder / "elsewhere")
+    again, said = run(material, folder)
+    assert "Publishing" in said
+    assert "Rung" not in said
+    assert read_spec(SavedModel(Path(again["servable"]))).calibration == spec.calibration
+    with pytest.raises(ConfigError, match="work on other videos"):
+        run(material, folder, dataclasses.replace(WANTED, seed=1))
+    (folder / "pictures" / "ann_2.jpg").write_bytes(b"")
+    with pytest.raises(ConfigError, match="photographs or settings"):
+        run(material, folder)
 
 
 @pytest.mark.slow
@@ -114,11 +134,7 @@ def test_a_servable_comes_out_and_a_killed_run_goes_on(material, tmp_path, monke
     for rows in (tables.ladder_rows(results), tables.chosen_by_rows(results), tables.worse_rows(results)):
         assert {len(row) for row in rows} == {len(rows[0])}
 
-    again, said = run(material, tmp_path)
-    assert again == json.loads((tmp_path / "work" / "results.json").read_text())
-    assert not said
-    with pytest.raises(ConfigError, match="work on other videos"):
-        run(material, tmp_path, dataclasses.replace(WANTED, seed=1))
+    check_finished(material, tmp_path, spec)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +152,13 @@ def test_an_ingredient_that_the_network_does_not_know_is_refused_before_any_work
     with pytest.raises(ConfigError, match=message):
         run(material, tmp_path, wanted)
     assert not (tmp_path / "work").exists()
+
+
+def test_more_folds_than_groups_are_refused_before_any_training(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "learn", pytest.fail)
+    with pytest.raises(ConfigError, match="num_folds must lie between 2 and the number of groups"):
+        run(material, tmp_path, dataclasses.replace(WANTED, num_folds=60))
+    assert not (tmp_path / "work" / "plan.json").exists()
 
 
 def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):

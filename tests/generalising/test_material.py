@@ -138,3 +138,23 @@ def test_whose_face_a_fake_wears_is_held_out_as_well(tmp_path):
         worn = {name for name in wears if group == wears[name].get("source_group")}
         assert worn
         assert gone == worn | {name for name, own in zip(whole.video_ids, whole.groups, strict=True) if own == group}
+
+
+def test_pairs_in_which_no_face_was_found_are_missed_before_any_training(tmp_path):
+    # One group has a real and its fake left; of the other only the fake's face was found.
+    videos = {"train": [("c", 0), ("d", 0)], "test": [("a", 0), ("a~", 1), ("b~", 1)]}
+    material = Material(tmp_path)
+    write_data(material.videos_dir, videos, groups={"a~": "group-a", "b~": "group-b"})
+    with pytest.raises(DataError, match="matched pairs of 1 groups only.*failures.csv"):
+        material.check_pairs()
+
+
+def test_a_method_that_is_named_as_a_made_one_takes_none_of_the_made_fakes_along(clips, tmp_path, monkeypatch):
+    material = Material(tmp_path)
+    videos = dataclasses.replace(clips, methods=tuple("swapped" if label else "" for label in clips.labels))
+    names = tuple(f"photograph-{name}" for name in clips.groups)
+    made = dataclasses.replace(videos, groups=names, face_groups=names)
+    monkeypatch.setattr(Material, "made", lambda own, kind: made)
+    vars(material).update(videos=videos)
+    recipe = ingredients.find("swapped").added_to(dataclasses.replace(Recipe(), videos=False))
+    assert len(material.to_learn_from(recipe, [videos.groups[0]])) == len(made)
