@@ -16,6 +16,7 @@ a model that has seen neither; no video had a say in choosing it.
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ class _Stage:
         rungs = self._climb(dealt)
         name = ladder.choose(rungs)
         recipe, material = self._recipes[name], self._cut(self._recipes[name])
+        dealt = self._plan_models(name, dealt)
         out_of_fold = self._fold(recipe, material, dealt)
         self._learn_final(recipe, material, dealt)
         found = {
@@ -221,32 +223,45 @@ class _Stage:
         path = self._work / PLAN_FILE
         if path.is_file():
             return Hours(**json.loads(path.read_text("utf-8"))["hours"])
-        recipe = self._recipes[BASE]
+        base = self._recipes[BASE]
+        # Crops of other sizes are a stage of their own each.
+        materials = {name: self._cut(recipe) for name, recipe in self._recipes.items()}
         with self._screen.stage("Plan", "how fast this machine learns, and what the time gives"):
-            found = hours.deal(
+            speeds: dict[str, float] = {}
+            for name, recipe in self._recipes.items():
+                like = next((one for one in speeds if models.costs_the_same(self._recipes[one], recipe)), None)
+                speeds[name] = speeds[like] if like else models.measure_speed(materials[name], recipe, self._work)
+            dealt = hours.deal(
                 # Cutting clips and making fakes is over.
                 max(self._wanted.hours - (time.monotonic() - self._began) / 3600, 1e-9),
-                clips_per_sec=models.measure_speed(material, recipe, self._work),
-                clips_of_a_rung=len(material.to_learn_from(recipe, material.groups_held_out)),
-                clips_of_a_model=len(material.to_learn_from(recipe, ())),
-                # One learns from shuffled labels.
-                num_rungs=len(self._recipes) + 1,
+                clips_per_sec=speeds,
+                clips_of_a_rung=len(material.to_learn_from(base, material.groups_held_out)),
+                clips_of_a_model=len(material.to_learn_from(base, ())),
                 num_folds=self._wanted.num_folds,
             )
-            plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": found.to_json()}
-            _write(path, plan)
-            self._screen.say(
-                f"{found.clips_per_sec:.0f} clips a second: {found.of_a_rung} epochs a rung, {found.of_a_model} a fold "
-                "and for the final model"
+            self._write_plan(dealt)
+            slower = "".join(
+                f", {name} {speed:.0f}" for name, speed in speeds.items() if not math.isclose(speed, speeds[BASE])
             )
-        return found
+            self._screen.say(f"{speeds[BASE]:.0f} clips a second{slower}: {dealt.of_a_rung} epochs a rung")
+        return dealt
+
+    def _plan_models(self, name: str, dealt: Hours) -> Hours:
+        if dealt.of_a_model:
+            return dealt
+        dealt = dealt.with_models_of(name, self._wanted.num_folds)
+        self._write_plan(dealt)
+        return dealt
+
+    def _write_plan(self, dealt: Hours) -> None:
+        plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": dealt.to_json()}
+        _write(self._work / PLAN_FILE, plan)
 
     # The ladder ------------------------------------------------------------------------------------------------------
 
     def _climb(self, dealt: Hours) -> dict[str, Rung]:
         rungs = {}
         for name, recipe in self._recipes.items():
-            # Before the stage is shown: other crops are a stage of their own.
             material = self._cut(recipe)
             run_dir, held_out = self._work / "rungs" / name, material.groups_held_out
             with self._screen.stage(f"Rung {name}", ingredients.find(name).what) as tell:

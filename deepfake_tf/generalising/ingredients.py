@@ -120,6 +120,8 @@ class Ingredient:
 BASE = "base"
 BACKGROUND = "background_only"
 """Not to be chosen, but to be at chance: it learns and judges without the face."""
+OTHER_SEED = "other_seed"
+"""Not to be chosen, but to say by how much two trainings of one recipe differ: what gains less is not taken."""
 
 INGREDIENTS: Mapping[str, Ingredient] = {
     BASE: Ingredient("the recipe as it stands"),
@@ -177,6 +179,7 @@ INGREDIENTS: Mapping[str, Ingredient] = {
     "ema": Ingredient("averaged weights", train={"ema": 0.99}),
     "mixed": Ingredient("half of the fakes are mixed with their reals", train={"mixed_share": 0.5}),
     "smoothed": Ingredient("smoothed labels", train={"label_smoothing": 0.1}),
+    OTHER_SEED: Ingredient("the same, begun and drawn otherwise", train={"seed": 1_000_003}),
     BACKGROUND: Ingredient("faces are blacked out", train={"recipe": "background"}),
 }
 """What can be asked for by name."""

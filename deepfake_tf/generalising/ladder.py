@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepfake_tf.generalising import ingredients, scores
-from deepfake_tf.generalising.ingredients import BACKGROUND, BASE
+from deepfake_tf.generalising.ingredients import BACKGROUND, BASE, OTHER_SEED
 from deepfake_tf.generalising.scores import Said
 
 CHOSEN_BY, TESTED_BY = "val", "test"
@@ -33,9 +33,18 @@ class Rung:
 
 
 def choose(rungs: Mapping[str, Rung]) -> str:
-    """Returns the name of the best of the rungs that are decidedly better than the recipe as it stands, or of that."""
-    gains = {name: _gain(rungs, name, CHOSEN_BY) for name in rungs if name not in (BASE, BACKGROUND)}
-    better = [name for name, gain in gains.items() if gain["words"] == "better"]
+    """Returns the name of the best of the rungs that are decidedly better than the recipe as it stands, or of that.
+
+    Intervals are over people, and say nothing of chance in a training: where another seed was tried, a gain must be
+    larger than its difference, too.
+    """
+    gains = {name: _gain(rungs, name, CHOSEN_BY) for name in rungs if name != BASE}
+    noise = abs(gains[OTHER_SEED]["difference"]) if OTHER_SEED in gains else 0.0
+    better = [
+        name
+        for name, gain in gains.items()
+        if name not in (BACKGROUND, OTHER_SEED) and gain["words"] == "better" and gain["difference"] > noise
+    ]
     return max(better, key=lambda name: gains[name]["difference"], default=BASE)
 
 

@@ -29,6 +29,8 @@ COMPRESSED = jpeg.Op(probability=1.0, quality=(50, 50))
 """Of half of the people held out: a recipe must hold on what sites do to videos, not on clean pictures alone."""
 
 _BATCH_SIZE = 32
+# Settings that make no step slower.
+_FREE = ("learning_rate", "weight_decay", "label_smoothing", "mixed_share", "ema", "balance", "seed")
 # Before them a step compiles the network and fills the memory.
 _STEPS_TO_WARM_UP = 3
 _STEPS_TO_TIME = 12
@@ -151,6 +153,12 @@ def judge(run_dir: Path, clips: ClipTable, ops: Sequence[ClipOp] = ()) -> Said:
     if not np.all(np.isfinite(logits)):
         raise TrainingError(f"The model in {run_dir} gives logits that are no finite numbers. Train with a lower rate.")
     return Said(clips, logits)
+
+
+def costs_the_same(one: Recipe, other: Recipe) -> bool:
+    """Returns whether a clip costs two recipes as much to learn from, as far as what they change says."""
+    same = {name: getattr(one.train, name) for name in _FREE}
+    return one.spec == other.spec and one.train == dataclasses.replace(other.train, **same)
 
 
 def measure_speed(material: Material, recipe: Recipe, work: Path) -> float:

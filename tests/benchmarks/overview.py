@@ -25,6 +25,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "EMA": ("ema",),
     "mix-up": ("mixed",),
     "label smoothing": ("smoothed",),
+    "chance in a training": ("other_seed",),
     "length of the training": ("four_epochs", "two_epochs"),
 }
 """What may matter, each with the names under which tables of the log have it, ingredients and runs."""

@@ -38,6 +38,11 @@ def test_a_rung_is_taken_only_if_it_is_decidedly_better_on_people_held_out(rung)
     # Better with one person alone: another draw of people would not say so.
     luck = rung(dataclasses.replace(WORSE, logits=np.array([*WORSE.logits[:2][::-1], *WORSE.logits[2:]])))
     assert ladder.choose({"base": worse, "swapped": luck}) == "base"
+    # Another seed makes as much of a difference, in whichever direction, and is not taken itself.
+    assert ladder.choose({"base": worse, "other_seed": good}) == "base"
+    assert ladder.choose({"base": worse, "other_seed": good, "swapped": good}) == "base"
+    assert ladder.choose({"base": worse, "other_seed": worse, "swapped": good}) == "swapped"
+    assert ladder.choose({"base": good, "other_seed": worse, "swapped": best}) == "swapped"
     # Without the face nothing is chosen, and people of test have no say.
     assert ladder.choose({"base": worse, "background_only": good}) == "base"
     assert ladder.choose({"base": worse, "swapped": rung(WORSE, test=GOOD)}) == "base"

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from deepfake_tf.generalising import generalise, models
+from deepfake_tf.generalising import generalise, ingredients, models
 from deepfake_tf.generalising.scores import Said
 
 
@@ -31,3 +31,15 @@ def test_what_was_asked_is_found_again(clips, tmp_path, monkeypatch):
     assert np.flatnonzero(said.logits).tolist() == models.halves(clips)[1][0].tolist()
     monkeypatch.setattr(models, "judge", pytest.fail)
     np.testing.assert_array_equal(models.ask_held_out(tmp_path, recipe, clips).logits, said.logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "costs_the_same"),
+    [
+        *(("ema", True), ("mixed", True), ("smoothed", True), ("unpaired", True), ("self_blended", False)),
+        *(("larger", False), ("over_time", False), ("wide", False), ("robust", False), ("other_seed", True)),
+    ],
+)
+def test_what_may_be_slower_is_timed_by_itself(name, costs_the_same):
+    recipe = generalise.Recipe()
+    assert models.costs_the_same(recipe, ingredients.find(name).added_to(recipe)) == costs_the_same
