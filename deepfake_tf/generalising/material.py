@@ -1,7 +1,7 @@
 """From a manifest and a folder of photographs to the clips that a detector learns from and is measured on.
 
     WORK/clips-<spec>/videos/         every labelled video; matched pairs in the split test, the others in train
-    WORK/clips-<spec>/photographs/    a clip of one frame each, all real
+    WORK/clips-<spec>/photographs/    a clip each, of a face that moves a little if it has several frames; all real
     WORK/clips-<spec>/self_blended/   the same and fakes blended from each with itself
     WORK/clips-<spec>/swapped/        the same and fakes with faces of other photographs
     WORK/clips-<spec>/reconstructed/  the same and fakes whose own face was drawn by an autoencoder

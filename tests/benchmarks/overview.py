@@ -26,7 +26,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "mix-up": ("mixed",),
     "label smoothing": ("smoothed",),
     "chance in a training": ("other_seed",),
-    "length of the training": ("four_epochs", "two_epochs"),
+    "length of the training": ("four_epochs", "two_epochs", "half_as_long"),
 }
 """What may matter, each with the names under which tables of the log have it, ingredients and runs."""
 RUNS = {
@@ -36,6 +36,7 @@ RUNS = {
     "in_equal_time": "the like, in equal time",
     "four_epochs": "four epochs beside eight",
     "two_epochs": "two epochs beside eight",
+    "half_as_long": "19 epochs beside 38",
 }
 """What those are that are no ingredient."""
 KINDS = ("self_blended", "swapped", "reconstructed")

@@ -33,7 +33,7 @@ def test_what_came_of_it_is_told(videos, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(generalise, "generalise", measure)
     flags = ["--photographs", str(tmp_path), "--hours", "0.5", "--try", "ema", "wide", "--seed", "4"]
-    flags += ["--backbone", "efficientnet_b0", "--weights", "imagenet"]
+    flags += ["--backbone", "efficientnet_b0", "--weights", "imagenet", "--group-regex", "^([^/]+)/"]
     assert stage.main([str(videos), "--out", str(tmp_path / "detector"), *flags]) == command.DONE
     out = capsys.readouterr().out
     matched = measured["folds"]["matched"]
@@ -44,6 +44,7 @@ def test_what_came_of_it_is_told(videos, tmp_path, capsys, monkeypatch):
     assert work == tmp_path / "detector.work"
     assert (wanted.hours, wanted.ingredients, wanted.seed) == (0.5, ("ema", "wide"), 4)
     assert wanted.recipe.train.backbone_settings == {"weights": "imagenet"}
+    assert wanted.group_regex == "^([^/]+)/"
 
 
 @pytest.mark.parametrize(
