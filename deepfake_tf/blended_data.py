@@ -182,11 +182,11 @@ class _Writer:
 
     def add_photographs(self, source: Path) -> None:
         """Makes clips of photographs."""
-        entries = self._in_splits(_entries_of(source))
-        detector = faces.open_detector(self._spec) if entries else None
+        entries = self._in_splits(layouts.with_hashes(_entries_of(source)))
+        detector = faces.open_detector(self._spec)
         for split in SPLITS:
             of_split = [one for one in entries if one.split == split]
-            if of_split and detector:
+            if of_split:
                 self._write(split, self._read(of_split, detector), len(of_split))
 
     def finish(self) -> records.DataIndex:
@@ -317,20 +317,29 @@ def photographs_digest(folder: Path) -> str:
     Raises:
         DataError: there are none.
     """
-    entries = _entries_of(folder)
-    if not entries:
-        suffixes = ", ".join(photographs.SUFFIXES)
-        raise DataError(f"{folder} holds no photograph ({suffixes}), and so no real clip to learn from or to blend.")
-    text = "\n".join(f"{one.video_id} {one.sha256}" for one in entries)
+    text = "\n".join(f"{one.video_id} {one.sha256}" for one in layouts.with_hashes(_entries_of(folder)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_photographs(folder: Path, group_regex: str) -> None:
+    """Refuses photographs of which no clips can be made.
+
+    Raises:
+        ConfigError: `group_regex` is no expression with parentheses.
+        DataError: there are no photographs, or it finds nobody in the path of one.
+    """
+    entries = _entries_of(folder)
+    if group_regex:
+        layouts.identities_by_regex([one.video_id for one in entries], group_regex)
 
 
 def _entries_of(folder: Path) -> list[VideoEntry]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in photographs.SUFFIXES)
+    if not paths:
+        suffixes = ", ".join(photographs.SUFFIXES)
+        raise DataError(f"{folder} holds no photograph ({suffixes}), and so no real clip to learn from or to blend.")
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    return layouts.with_hashes(
-        [VideoEntry(name, path, label=REAL, dataset=folder.name) for name, path in zip(names, paths, strict=True)]
-    )
+    return [VideoEntry(name, path, label=REAL, dataset=folder.name) for name, path in zip(names, paths, strict=True)]
 
 
 def _seed(seed: int, *names: str) -> int:

@@ -115,6 +115,8 @@ class DataFolder:
     def claim(self, entries: Sequence[VideoEntry], settings: ShardSettings) -> None:
         """Makes the folder ours, or checks that it was made by the same settings from the same manifest.
 
+        Videos that were moved since are looked for where they are now.
+
         Raises:
             ConfigError: it was not, or holds something else.
         """
@@ -160,6 +162,9 @@ class DataFolder:
                 f"{self.path} was made from another manifest: {len(changed)} videos differ, first {changed[0]!r}. "
                 f"{self._way_out}"
             )
+        if any(before[name].path != now[name].path for name in now):
+            # What reads the videos again later looks for them where the manifest says.
+            manifest.write_manifest(entries, path)
 
     @property
     def _way_out(self) -> str:

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, folder: Path, screen: Any) -> dict[str, A
         ingredients=tuple(arguments.ingredients),
         num_folds=arguments.folds,
         seed=arguments.seed,
-        group_regex=arguments.group_regex or GROUP_REGEX,
+        group_regex=GROUP_REGEX if arguments.group_regex is None else arguments.group_regex,
     )
     entries = read_entries(arguments.manifest)
     return generalise(entries, arguments.photographs, folder, arguments.out, wanted, screen)

@@ -94,8 +94,8 @@ def errors(videos: VideoScores, fitted: Fitted) -> dict[str, Any]:
 def published(fitted: Fitted, videos: VideoScores, pairs: VideoScores) -> dict[str, Any]:
     """Returns what the final model is published with; it is silent unless fakes that were not made here score higher.
 
-    That is shown if the whole interval of their AUC beside their own reals, over groups, lies above one half: of other
-    fakes, codec or background alone may tell.
+    That is shown if the whole interval of their AUC beside their own reals, over LEAST_GROUPS groups or more, lies
+    above one half. Fewer groups do so by chance too often, and of other fakes codec or background alone may tell.
 
     Args:
         fitted: to `videos`.
@@ -108,7 +108,7 @@ def published(fitted: Fitted, videos: VideoScores, pairs: VideoScores) -> dict[s
     found = scores.of_videos(pairs)
     low = found["interval"][0]
     # No draw differs: there is no interval but the figure itself.
-    is_silent = (found["auc"] if low is None else low) <= 0.5
+    is_silent = found["num_groups"] < scores.LEAST_GROUPS or (found["auc"] if low is None else low) <= 0.5
     chosen = _silent(videos.logits) if is_silent else fitted.whole
     expected = measures.scores_of(videos.logits[_as_many_of_both(videos.labels)], chosen)
     return {

@@ -1,6 +1,7 @@
 """From videos and photographs to a servable that is measured on what it has not seen, as one resumable piece of work.
 
-    WORK/plan.json               what was asked for, and how many epochs the time gives each training; written first
+    WORK/plan.json               what was asked for, and how many epochs the time gives each rung; written once clips
+                                 are cut, and again with those of each model once a recipe is taken
     WORK/clips-<spec>/           see material.py
     WORK/rungs/<ingredient>/     a run without any matched group and any person held out, and its logits of both
     WORK/folds/<k>/              a run of the chosen recipe without fold k, and its logits of that fold
@@ -20,18 +21,19 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deepfake_tf import atomic, runs
 from deepfake_tf.batching.clip_table import ClipTable, join_tables
-from deepfake_tf.blended_data import photographs_digest
+from deepfake_tf.blended_data import check_photographs, photographs_digest
 from deepfake_tf.degrading import robustness
 from deepfake_tf.errors import AssetError, ConfigError
 from deepfake_tf.export import export_servable
 from deepfake_tf.generalising import folds, hours, ingredients, ladder, models, sanity, scores, tables, worse
 from deepfake_tf.generalising.hours import Hours
-from deepfake_tf.generalising.ingredients import BASE, Recipe
+from deepfake_tf.generalising.ingredients import BASE, OTHER_SEED, Recipe
 from deepfake_tf.generalising.ladder import CHOSEN_BY, TESTED_BY, Rung
 from deepfake_tf.generalising.material import GROUP_REGEX, Material, cut_clips
 from deepfake_tf.generalising.scores import Said
@@ -44,6 +46,7 @@ from deepfake_tf.schema import ClipSpec
 from deepfake_tf.stages import Stages, Tell
 
 FORMAT_VERSION = 3
+_PARTS = {"asked": "the settings", "recipes": "the recipes", "videos": "the videos", "photographs": "the photographs"}
 PLAN_FILE = "plan.json"
 RESULTS_FILE = "results.json"
 
@@ -79,6 +82,10 @@ class Wanted:
                 f"hours must be above 0 and num_folds 2 or more. Received: hours={self.hours}, "
                 f"num_folds={self.num_folds}"
             )
+        if OTHER_SEED in self.ingredients and self.recipes()[OTHER_SEED].train.seed == self.seed:
+            raise ConfigError(f"--seed {self.seed} is that of the ingredient {OTHER_SEED}. Name another.")
+        names = dict.fromkeys(name for name in self.ingredients if name != BASE)
+        object.__setattr__(self, "ingredients", tuple(names))
         self.recipes()
 
     def recipes(self) -> dict[str, Recipe]:
@@ -131,6 +138,7 @@ class _Stage:
         finished = self._find_finished()
         if finished:
             return self._find_published(finished)
+        check_photographs(self._photographs, self._wanted.group_regex)
         if not (self._work / PLAN_FILE).is_file():
             self._check_networks()
         self._work.mkdir(parents=True, exist_ok=True)
@@ -156,7 +164,7 @@ class _Stage:
         path = self._publish(out_of_fold)
         results = {
             "format_version": FORMAT_VERSION,
-            "identity": self._identity(),
+            "identity": self._identity,
             "hours": dealt.to_json(),
             "data": {
                 "videos": len(set(material.videos.video_ids)),
@@ -172,11 +180,12 @@ class _Stage:
 
     # Before any training ---------------------------------------------------------------------------------------------
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
         asked = self._wanted.to_json()
         recipes = {name: json.loads(json.dumps(one.to_json())) for name, one in self._recipes.items()}
         videos = sorted([one.video_id, one.label, one.group, one.sha256] for one in self._entries)
-        # Where they lie does not matter: the folder of the work may go on on another machine.
+        # Where they lie does not matter: the work may go on on another machine. Read once: it is what was cut.
         pictures = photographs_digest(self._photographs)
         return {"asked": asked, "recipes": recipes, "videos": videos, "photographs": pictures}
 
@@ -185,12 +194,17 @@ class _Stage:
             path = self._work / name
             if path.is_file():
                 found = json.loads(path.read_text("utf-8"))
-                if found.get("format_version") != FORMAT_VERSION or found["identity"] != self._identity():
-                    raise ConfigError(
-                        f"{self._work} holds work on other videos, photographs or settings. Name another."
-                    )
+                if found.get("format_version") != FORMAT_VERSION or found["identity"] != self._identity:
+                    raise ConfigError(f"{self._work} holds work {self._unlike(found)}. Name another.")
                 return found if name == RESULTS_FILE else None
         return None
+
+    def _unlike(self, found: Mapping[str, Any]) -> str:
+        version = found.get("format_version")
+        if version != FORMAT_VERSION:
+            return f"of another version of this stage ({version}, expected {FORMAT_VERSION})"
+        changed = [name for name, own in self._identity.items() if found["identity"].get(name) != own]
+        return f"on something else: {', '.join(_PARTS[name] for name in changed)} differ"
 
     def _find_published(self, finished: dict[str, Any]) -> dict[str, Any]:
         """Publishes once more where another servable is asked for, or the old one is gone."""
@@ -254,7 +268,7 @@ class _Stage:
         return dealt
 
     def _write_plan(self, dealt: Hours) -> None:
-        plan = {"format_version": FORMAT_VERSION, "identity": self._identity(), "hours": dealt.to_json()}
+        plan = {"format_version": FORMAT_VERSION, "identity": self._identity, "hours": dealt.to_json()}
         _write(self._work / PLAN_FILE, plan)
 
     # The ladder ------------------------------------------------------------------------------------------------------

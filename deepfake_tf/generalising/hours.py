@@ -48,7 +48,7 @@ class Hours:
 
     def with_models_of(self, name: str, num_folds: int) -> Self:
         """Returns the hours with what rungs have left for models of a recipe: one epoch or more for each of them."""
-        left = self.seconds - self.of_a_rung * _seconds_of_rungs(self.clips_per_sec, self.clips_of_a_rung)
+        left = self.seconds - self.of_a_rung * _seconds_of_rungs(self.clips_per_sec, self.clips_of_a_rung, name)
         of_models = (num_folds + 1) * self.clips_of_a_model / self.clips_per_sec[name]
         return dataclasses.replace(self, of_a_model=max(1, int(left / of_models)))
 
@@ -76,7 +76,7 @@ def deal(
     if not hours > 0:
         raise ConfigError(f"hours must be above 0. Received: {hours}")
     seconds = hours * 3600 * (1 - OVERHEAD)
-    of_rungs = _seconds_of_rungs(clips_per_sec, clips_of_a_rung)
+    of_rungs = _seconds_of_rungs(clips_per_sec, clips_of_a_rung, BASE)
     of_models = (num_folds + 1) * clips_of_a_model / clips_per_sec[BASE]
     return Hours(
         seconds=seconds,
@@ -87,6 +87,6 @@ def deal(
     )
 
 
-def _seconds_of_rungs(clips_per_sec: Mapping[str, float], num_clips: int) -> float:
-    """Of one epoch of each, and of one that learns from shuffled labels."""
-    return num_clips * (sum(1 / speed for speed in clips_per_sec.values()) + 1 / clips_per_sec[BASE])
+def _seconds_of_rungs(clips_per_sec: Mapping[str, float], num_clips: int, taken: str) -> float:
+    """Of one epoch of each, and of one of the taken recipe that learns from shuffled labels."""
+    return num_clips * (sum(1 / speed for speed in clips_per_sec.values()) + 1 / clips_per_sec[taken])

@@ -33,35 +33,40 @@ class Rung:
 
 
 def choose(rungs: Mapping[str, Rung]) -> str:
-    """Returns the name of the best of the rungs that are decidedly better than the recipe as it stands, or of that.
-
-    Intervals are over people, and say nothing of chance in a training: where another seed was tried, a gain must be
-    larger than its difference, too.
-    """
-    gains = {name: _gain(rungs, name, CHOSEN_BY) for name in rungs if name != BASE}
-    noise = abs(gains[OTHER_SEED]["difference"]) if OTHER_SEED in gains else 0.0
-    better = [
-        name
-        for name, gain in gains.items()
-        if name not in (BACKGROUND, OTHER_SEED) and gain["words"] == "better" and gain["difference"] > noise
-    ]
+    """Returns the name of the best of the rungs that are decidedly better than the recipe as it stands, or of that."""
+    gains = _gains(rungs)
+    better = [name for name in gains if name not in (BACKGROUND, OTHER_SEED) and gains[name]["words"] == "better"]
     return max(better, key=lambda name: gains[name]["difference"], default=BASE)
 
 
 def describe(rungs: Mapping[str, Rung]) -> dict[str, Any]:
     """Returns how right each rung is, how far it lies above the recipe as it stands, and the chosen one once more."""
-    rows, chosen = {}, choose(rungs)
+    rows, chosen, gains = {}, choose(rungs), _gains(rungs)
     for name, rung in rungs.items():
         matched = scores.of_matched(rung.matched.videos())
         held_out = scores.of_held_out(rung.held_out[CHOSEN_BY])
         if name != BASE:
             matched["against_base"] = scores.difference(rungs[BASE].matched.videos(), rung.matched.videos())
-            held_out["against_base"] = _gain(rungs, name, CHOSEN_BY)
+            held_out["against_base"] = gains[name]
         rows[name] = {"what": ingredients.find(name).what, "learned": rung.learned, **matched, "held_out": held_out}
     tested = scores.of_held_out(rungs[chosen].held_out[TESTED_BY])
     if chosen != BASE:
         tested["against_base"] = _gain(rungs, chosen, TESTED_BY)
     return {"rungs": rows, "tested": tested}
+
+
+def _gains(rungs: Mapping[str, Rung]) -> dict[str, dict[str, Any]]:
+    """How far each rung lies above the recipe as it stands, on the people by whom is chosen.
+
+    Intervals are over people, and say nothing of chance in a training: where another seed was tried, what differs less
+    than it is undecided.
+    """
+    gains = {name: _gain(rungs, name, CHOSEN_BY) for name in rungs if name != BASE}
+    by_chance = abs(gains[OTHER_SEED]["difference"]) if OTHER_SEED in gains else 0.0
+    for name, gain in gains.items():
+        if name != OTHER_SEED and abs(gain["difference"]) <= by_chance:
+            gain["words"] = "undecided"
+    return gains
 
 
 def _gain(rungs: Mapping[str, Rung], name: str, split: str) -> dict[str, Any]:

@@ -201,16 +201,15 @@ class Material:
             DataError: nothing is left.
         """
         kinds = [kind for kind, wanted in ((SWAPPED, recipe.swapped), (RECONSTRUCTED, recipe.reconstructed)) if wanted]
-        parts = []
+        parts, groups = [], set(held_out)
         if recipe.photographs:
             parts.append(_beside([self.made(kind) for kind in kinds]) if kinds else self.photographs)
         if recipe.videos:
             # Reals are compressed once more where their fakes are.
             parts.append(_beside([self.made_of_videos(kind) for kind in kinds]) if kinds else _reals(self.videos))
         if recipe.real_fakes:
-            parts.append(self._real_fakes(set(held_out)))
+            parts.append(self._real_fakes(groups))
         clips = join_tables(parts)
-        groups = set(held_out)
         shown = zip(clips.groups, clips.face_groups, strict=True)
         outside = np.array([not {own, face} & groups for own, face in shown])
         if not np.any(outside):
@@ -243,7 +242,7 @@ def cut_clips(
         group_regex: names the person in a photograph's path.
 
     Raises:
-        DataError: no two pairs are left of what could be read.
+        DataError: fewer than two groups with a real and its fake are left of what could be read.
     """
     folder = work / f"clips-{spec.fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -166,9 +166,11 @@ def measure_speed(material: Material, recipe: Recipe, work: Path) -> float:
     clips = material.to_learn_from(recipe, ())
     size = recipe.train.batch_size
     num_steps = _STEPS_TO_WARM_UP + _STEPS_TO_TIME
-    few = clips.select(np.resize(np.arange(len(clips)), num_steps * size))
+    # Of all kinds: what a batch is made of may be missing among the first.
+    few = clips.select(np.resize(np.random.default_rng(0).permutation(len(clips)), num_steps * size))
     times: list[float] = []
     folder = work / ".speed"
+    keras.backend.clear_session()
     shutil.rmtree(folder, ignore_errors=True)
     try:
         training.train(

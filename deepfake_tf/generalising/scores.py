@@ -31,7 +31,7 @@ LOGITS_FILE = "logits.csv"
 MADE_FILE = "logits_of_made.csv"
 NUMBERS_OF_CLIPS = (1, 4, 16)
 LEAST_GROUPS = 5
-"""Of a method's fakes for an interval over groups: of one, a draw holds all fakes or none, however they differ."""
+"""For an interval over groups that is to show something: of one, a draw holds all fakes or none of them."""
 
 Logits = NDArray[np.float64]
 
@@ -113,17 +113,16 @@ def pairs_right(videos: VideoScores) -> float:
 def of_methods(said: Said) -> dict[str, dict[str, Any]]:
     """Returns for each method the AUC of its fakes against all reals, with its interval over groups.
 
-    There is none if they are of fewer than LEAST_GROUPS. "num_groups" are those of the fakes or of the reals,
-    whichever are fewer.
+    There is none if they, or the reals, are of fewer than LEAST_GROUPS. "num_fake_groups" are those of the fakes.
     """
     found: dict[str, dict[str, Any]] = {}
     methods = np.array(said.clips.methods)
     for method in sorted(set(said.clips.methods) - {""}):
         rows = np.flatnonzero((said.clips.labels == REAL) | (methods == method))
         videos = Said(said.clips.select(rows), said.logits[rows]).videos()
-        num_groups = num_groups_of_a_class(videos.labels, videos.groups)
-        found[method] = {**of_videos(videos), "num_groups": num_groups}
-        if num_groups < LEAST_GROUPS:
+        of_fakes = {group for group, label in zip(videos.groups, videos.labels, strict=True) if label == FAKE}
+        found[method] = {**of_videos(videos), "num_fake_groups": len(of_fakes)}
+        if num_groups_of_a_class(videos.labels, videos.groups) < LEAST_GROUPS:
             found[method]["interval"] = [None, None]
     return found
 

@@ -17,7 +17,10 @@ def summary(results: Results) -> list[str]:
         f"Matched pairs, out of fold: video AUC {value(matched)}, {matched['pairs_right']:.0%} of fakes above their "
         f"real ({matched['num_groups']} groups)",
         f"  fakes of all methods against all reals: {value(folds['all'])}",
-        *(f"  {name}: {value(one)}, fakes of {one['num_groups']} groups" for name, one in folds["methods"].items()),
+        *(
+            f"  {name}: {value(one)}, fakes of {one['num_fake_groups']} groups"
+            for name, one in folds["methods"].items()
+        ),
         f"Fakes made from real videos, out of fold: {_by_kind(folds['made'])}; {mean_of_kinds(folds['made'])} in their "
         "mean",
         f"Calibration error out of fold {error(folds['calibration']['made'])} on these, "
@@ -141,11 +144,12 @@ def chosen_by_rows(results: Results) -> list[Row]:
 
 def method_rows(results: Results) -> list[Row]:
     """Returns a heading and a row for the matched pairs, for all methods together and for each."""
-    rows: list[Row] = [("fakes", "real", "fake", "groups", "AUC (95 %)")]
+    rows: list[Row] = [("fakes", "real", "fake", "groups", "of the fakes", "AUC (95 %)")]
     folds = results["folds"]
     named = {"matched pairs": folds["matched"], "all methods": folds["all"], **folds["methods"]}
     for name, one in named.items():
-        rows.append((name, *(str(one[key]) for key in ("num_real", "num_fake", "num_groups")), value(one)))
+        counts = (str(one.get(key, "")) for key in ("num_real", "num_fake", "num_groups", "num_fake_groups"))
+        rows.append((name, *counts, value(one)))
     return rows
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from deepfake_tf import atomic
 from deepfake_tf.generalising import tables
 from deepfake_tf.generalising.ingredients import BASE
+from deepfake_tf.generalising.material import GROUP_REGEX
 from tests.benchmarks import overview
 
 FOLDER = Path(tables.__file__).parent
@@ -40,6 +41,7 @@ def save(work: Path, name: str) -> None:
     kept = {key: results[key] for key in KEPT}
     asked = results["identity"]["asked"]
     kept["asked"] = {key: asked[key] for key in ("hours", "ingredients", "num_folds", "seed")}
+    kept["asked"]["group_regex"] = asked.get("group_regex", GROUP_REGEX)
     kept["asked"] |= described(asked["recipe"]["train"])
     MEASURED.mkdir(exist_ok=True)
     atomic.write_whole(MEASURED / f"{name}.json", (json.dumps(kept, indent=1) + "\n").encode())
@@ -114,6 +116,8 @@ def lines_of(results: dict[str, Any]) -> list[str]:
     command = f"python -m pipelines.generalise MANIFEST --photographs DIR --out OUT --hours {asked['hours']:g}"
     flags = (f" --try{tried}" if tried else "") + f" --folds {asked['num_folds']} --seed {asked['seed']}"
     flags += _started_from(asked)
+    regex = asked.get("group_regex", GROUP_REGEX)
+    flags += f" --group-regex '{regex}'" if regex != GROUP_REGEX else ""
     sanity = results["sanity"]
     shuffled, steady = sanity["shuffled_labels"], sanity["steadiness"]
     # Not among the checks at first.

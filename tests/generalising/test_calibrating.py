@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deepfake_tf.generalising import calibrating
+from deepfake_tf.generalising import calibrating, scores
 from deepfake_tf.generalising.scores import Said
 from deepfake_tf.judging.decision import Decision
 from deepfake_tf.judging.scoring import VideoScores
@@ -34,9 +34,9 @@ def test_a_score_that_is_wrong_says_nothing():
     wrong = videos(-right.logits)
     found = calibrating.fit(wrong, of_folds(wrong))
     assert calibrating.errors(wrong, found)["brier"] == pytest.approx(0.25, abs=0.001)
-    scores = measures.scores_of(wrong.logits, found.whole)
-    assert np.all(np.abs(scores - 0.5) < found.whole.band)
-    assert np.array_equal(np.argsort(scores), np.argsort(wrong.logits))
+    said = measures.scores_of(wrong.logits, found.whole)
+    assert np.all(np.abs(said - 0.5) < found.whole.band)
+    assert np.array_equal(np.argsort(said), np.argsort(wrong.logits))
 
 
 def test_a_fold_has_no_say_in_what_it_is_calibrated_by():
@@ -46,9 +46,9 @@ def test_a_fold_has_no_say_in_what_it_is_calibrated_by():
     folds = np.array([fold_of[name] for name in right.groups])
     # The second fold's logits lie ten higher: what is fitted to the first calls all of them fakes.
     moved = videos(right.logits + 10 * folds)
-    scores = calibrating.fit(moved, fold_of).scores(moved)
-    assert np.all(scores[folds == 1] > 0.9)
-    assert np.all(scores[folds == 0] < 0.1)
+    said = calibrating.fit(moved, fold_of).scores(moved)
+    assert np.all(said[folds == 1] > 0.9)
+    assert np.all(said[folds == 0] < 0.1)
 
 
 def test_one_half_is_where_both_are_as_likely_if_they_are_as_many():
@@ -97,7 +97,16 @@ def test_who_is_right_by_chance_is_silenced_too():
     assert not calibrating.published(fitted, shown, shown)["is_silent"]
 
 
-def test_each_video_is_called_something_whether_or_not_it_is_silenced(clips):
+@pytest.mark.parametrize("num_groups", [scores.LEAST_GROUPS - 1, scores.LEAST_GROUPS])
+def test_a_few_pairs_show_nothing_however_right_they_are(num_groups):
+    # One pair a group, each far above its real: with so few that happens by chance.
+    found = videos(np.tile([-3.0, 3.0], num_groups) + np.linspace(0, 1, 2 * num_groups))
+    pairs = dataclasses.replace(found, groups=tuple(f"g{row // 2}" for row in range(2 * num_groups)))
+    fitted = calibrating.fit(found, of_folds(found))
+    assert calibrating.published(fitted, found, pairs)["is_silent"] == (num_groups < scores.LEAST_GROUPS)
+
+
+def test_each_video_is_called_something(clips):
     truth = np.where(clips.labels == 1, 3.0, -3.0)
     truth[0] = truth[1] = 0.1
     said = Said(dataclasses.replace(clips, methods=tuple("m" if label else "" for label in clips.labels)), truth)

@@ -34,7 +34,8 @@ def test_every_clip_is_judged_once_by_the_model_that_has_not_seen_its_group(clip
     assert {answer for one in found["verdicts"].values() for answer, number in one.items() if number} == {
         "INCONCLUSIVE"
     }
-    assert found["calibration"]["is_silent"] is False
+    # Three groups, however right, are too few to lift the silence.
+    assert found["calibration"]["is_silent"]
     assert np.isclose(found["calibration"]["matched"]["ece"], 0.5, atol=0.01)
 
 

@@ -88,10 +88,10 @@ def check_finished(material, folder, spec):
     assert "Publishing" in said
     assert "Rung" not in said
     assert read_spec(SavedModel(Path(again["servable"]))).calibration == spec.calibration
-    with pytest.raises(ConfigError, match="work on other videos"):
+    with pytest.raises(ConfigError, match="the settings, the recipes differ"):
         run(material, folder, dataclasses.replace(WANTED, seed=1))
     (folder / "pictures" / "ann_2.jpg").write_bytes(b"")
-    with pytest.raises(ConfigError, match="photographs or settings"):
+    with pytest.raises(ConfigError, match="the photographs differ"):
         run(material, folder)
 
 
@@ -159,6 +159,35 @@ def test_more_folds_than_groups_are_refused_before_any_training(material, tmp_pa
     with pytest.raises(ConfigError, match="num_folds must lie between 2 and the number of groups"):
         run(material, tmp_path, dataclasses.replace(WANTED, num_folds=60))
     assert not (tmp_path / "work" / "plan.json").exists()
+
+
+def test_what_a_slower_recipe_costs_is_planned_once_it_is_taken(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "cut_clips", lambda *arguments: material)
+    monkeypatch.setattr(models, "measure_speed", lambda material, recipe, work: 1600.0 / recipe.spec.crop_size_px)
+    monkeypatch.setattr(stage, "photographs_digest", lambda folder: "pictures")
+    wanted = dataclasses.replace(WANTED, hours=10.0, ingredients=("larger", "ema"))
+
+    def begin():
+        return stage._Stage([], tmp_path, tmp_path, tmp_path / "servable", wanted, Stages(Console(file=io.StringIO())))
+
+    dealt = begin()._plan(material)
+    assert dealt.clips_per_sec["base"] == dealt.clips_per_sec["ema"] > dealt.clips_per_sec["larger"]
+    assert not dealt.of_a_model
+    # Killed on the ladder: the rungs go on as long, and what is taken is as slow as it is.
+    monkeypatch.setattr(models, "measure_speed", pytest.fail)
+    again = begin()
+    assert again._plan(material) == dealt
+    of_larger = again._plan_models("larger", dealt).of_a_model
+    assert 0 < of_larger < dealt.with_models_of("base", 2).of_a_model
+    # Killed in the folds.
+    assert begin()._plan(material).of_a_model == of_larger
+
+
+def test_ingredients_are_asked_for_once():
+    wanted = dataclasses.replace(WANTED, ingredients=("ema", "base", "ema"))
+    assert wanted == dataclasses.replace(WANTED, ingredients=("ema",))
+    with pytest.raises(ConfigError, match="seed 1000003 is that of the ingredient other_seed"):
+        dataclasses.replace(WANTED, seed=1_000_003, ingredients=("other_seed",))
 
 
 def test_every_rung_sees_as_many_clips(material, tmp_path, monkeypatch):

@@ -43,6 +43,11 @@ def test_a_rung_is_taken_only_if_it_is_decidedly_better_on_people_held_out(rung)
     assert ladder.choose({"base": worse, "other_seed": good, "swapped": good}) == "base"
     assert ladder.choose({"base": worse, "other_seed": worse, "swapped": good}) == "swapped"
     assert ladder.choose({"base": good, "other_seed": worse, "swapped": best}) == "swapped"
+    told = ladder.describe({"base": worse, "other_seed": good, "swapped": good})["rungs"]
+    assert [told[name]["held_out"]["against_base"]["words"] for name in ("other_seed", "swapped")] == [
+        "better",
+        "undecided",
+    ]
     # Without the face nothing is chosen, and people of test have no say.
     assert ladder.choose({"base": worse, "background_only": good}) == "base"
     assert ladder.choose({"base": worse, "swapped": rung(WORSE, test=GOOD)}) == "base"

@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,3 +44,21 @@ def test_what_was_asked_is_found_again(clips, tmp_path, monkeypatch):
 def test_what_may_be_slower_is_timed_by_itself(name, costs_the_same):
     recipe = generalise.Recipe()
     assert models.costs_the_same(recipe, ingredients.find(name).added_to(recipe)) == costs_the_same
+
+
+def test_the_speed_is_that_of_all_kinds_of_clips(clips, tmp_path, monkeypatch):
+    shown = []
+
+    def train(data_dir, run_dir, settings, *, train_clips, on_progress):
+        shown.append(train_clips)
+        for _ in range(len(train_clips) // settings.batch_size + 1):
+            on_progress(None)
+
+    # As it is learned from: reals of photographs first, fakes of other methods last.
+    rows = [*np.resize(np.flatnonzero(clips.labels == 0), 3000), *np.resize(np.flatnonzero(clips.labels == 1), 15)]
+    material = SimpleNamespace(to_learn_from=lambda recipe, held_out: clips.select(rows), videos_dir=tmp_path)
+    monkeypatch.setattr(models.training, "train", train)
+    assert models.measure_speed(material, generalise.Recipe(), tmp_path) > 0
+    counts = shown[0].label_counts()
+    assert counts["fake"] > 0
+    assert counts["real"] > 50 * counts["fake"]

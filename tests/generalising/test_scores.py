@@ -80,5 +80,5 @@ def test_a_method_has_an_interval_only_if_its_fakes_are_of_enough_groups(clips, 
         methods=tuple("m" if clips.labels[row] else "" for row in rows),
     )
     found = scores.of_methods(Said(table, np.random.default_rng(0).normal(size=len(rows)) + table.labels))["m"]
-    assert (found["num_groups"], found["num_fake"]) == (num_groups, 2 * num_groups)
+    assert (found["num_fake_groups"], found["num_fake"]) == (num_groups, 2 * num_groups)
     assert (found["interval"][0] is not None) == has_interval

@@ -16,7 +16,7 @@ import pytest
 from deepfake_tf import extraction, records, runners
 from deepfake_tf.data_folder import DataFolder, Failure, FinishedShard, ShardSettings, read_failures
 from deepfake_tf.errors import AssetError, ConfigError, DataError, LeakError
-from deepfake_tf.manifest import VideoEntry
+from deepfake_tf.manifest import VideoEntry, read_manifest
 from deepfake_tf.records import ShardInfo
 from deepfake_tf.runners import RunSettings, Standing, extract_manifest
 from deepfake_tf.schema import NO_LABEL, ClipSpec, Outcome
@@ -201,6 +201,8 @@ def test_moved_videos_of_equal_content_are_the_same_manifest(entries, tmp_path):
     (tmp_path / "videos").rename(tmp_path / "moved")
     moved = [dataclasses.replace(entry, path=tmp_path / "moved" / entry.path.name) for entry in entries]
     assert extract(moved, tmp_path / "data").was_finished
+    # Who reads the videos again finds them.
+    assert all(one.path.is_file() for one in read_manifest(tmp_path / "data" / "manifest.csv"))
 
 
 def test_folder_of_other_files_is_refused(entries, tmp_path):
