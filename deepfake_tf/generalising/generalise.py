@@ -240,6 +240,9 @@ class _Stage:
         base = self._recipes[BASE]
         # Crops of other sizes are a stage of their own each.
         materials = {name: self._cut(recipe) for name, recipe in self._recipes.items()}
+        for name, recipe in self._recipes.items():
+            # Now, not when its turn comes: there may be nothing for it to learn from.
+            materials[name].to_learn_from(recipe, materials[name].groups_held_out)
         with self._screen.stage("Plan", "how fast this machine learns, and what the time gives"):
             speeds: dict[str, float] = {}
             for name, recipe in self._recipes.items():
@@ -257,7 +260,7 @@ class _Stage:
             slower = "".join(
                 f", {name} {speed:.0f}" for name, speed in speeds.items() if not math.isclose(speed, speeds[BASE])
             )
-            self._screen.say(f"{speeds[BASE]:.0f} clips a second{slower}: {dealt.of_a_rung} epochs a rung")
+            self._screen.say(f"{speeds[BASE]:.0f} clips a second{slower}: epochs of a rung: {dealt.of_a_rung}")
         return dealt
 
     def _plan_models(self, name: str, dealt: Hours) -> Hours:

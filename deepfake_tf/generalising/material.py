@@ -198,7 +198,7 @@ class Material:
             held_out: groups that are not, nor any other fake of the methods of their videos.
 
         Raises:
-            DataError: nothing is left.
+            DataError: nothing is left, or no fakes of other methods that the recipe wants.
         """
         kinds = [kind for kind, wanted in ((SWAPPED, recipe.swapped), (RECONSTRUCTED, recipe.reconstructed)) if wanted]
         parts, groups = [], set(held_out)
@@ -220,7 +220,13 @@ class Material:
         """The fakes of other methods than those of the videos in some groups."""
         fakes = _fakes(self.videos)
         gone = {method for method, group in zip(fakes.methods, fakes.groups, strict=True) if group in groups}
-        return fakes.select(np.flatnonzero([method not in gone for method in fakes.methods]))
+        kept = np.flatnonzero([method not in gone for method in fakes.methods])
+        if not len(kept):
+            raise DataError(
+                "No fakes of other methods are left to learn from: all in the manifest are of methods whose videos are "
+                f"held out ({', '.join(sorted(gone))}). Add fakes of others, or leave real_fakes out."
+            )
+        return fakes.select(kept)
 
 
 def cut_clips(

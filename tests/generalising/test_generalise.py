@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from deepfake_tf import blended_data
-from deepfake_tf.errors import ConfigError
+from deepfake_tf.errors import ConfigError, DataError
 from deepfake_tf.generalising import generalise as stage
 from deepfake_tf.generalising import ingredients, models, tables
 from deepfake_tf.generalising.generalise import Wanted, generalise
@@ -154,6 +154,17 @@ def test_an_ingredient_that_the_network_does_not_know_is_refused_before_any_work
     assert not (tmp_path / "work").exists()
 
 
+def test_an_ingredient_that_has_nothing_to_learn_from_is_refused_before_any_training(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "learn", pytest.fail)
+    videos = material.videos
+    # All fakes are of one method, that of the pairs.
+    methods = tuple("swap" if label else "" for label in videos.labels)
+    patched = Material(material.folder)
+    vars(patched).update(videos=dataclasses.replace(videos, methods=methods))
+    with pytest.raises(DataError, match=r"No fakes of other methods are left.*\(swap\)"):
+        run(patched, tmp_path, dataclasses.replace(WANTED, ingredients=("real_fakes",)))
+
+
 def test_more_folds_than_groups_are_refused_before_any_training(material, tmp_path, monkeypatch):
     monkeypatch.setattr(models, "learn", pytest.fail)
     with pytest.raises(ConfigError, match="num_folds must lie between 2 and the number of groups"):
@@ -211,11 +222,14 @@ def test_shuffled_labels_say_nothing_of_what_is_a_blend(material):
 
 def test_what_is_learned_from_shares_nothing_with_what_is_held_out(material):
     recipe = ingredients.find("real_fakes").added_to(WANTED.recipe)
-    clips = material.to_learn_from(recipe, ["group-a"])
+    two_methods, videos = Material(material.folder), material.videos
+    methods = ("other" if name == "e" else own for name, own in zip(videos.video_ids, videos.methods, strict=True))
+    vars(two_methods).update(videos=dataclasses.replace(videos, methods=tuple(methods)))
+    clips = two_methods.to_learn_from(recipe, ["group-a"])
     # Fakes of the method that is held out are not there either, whatever their group.
-    assert set(clips.video_ids) == {"b", "c", "d", *"pqrstu"}
+    assert set(clips.video_ids) == {"b", "c", "d", "e", *"pqrstu"}
     # People of photographs are groups as well.
-    assert set(material.to_learn_from(recipe, material.groups_held_out).video_ids) == {"c", "d", "p", "q"}
+    assert set(two_methods.to_learn_from(recipe, material.groups_held_out).video_ids) == {"c", "d", "e", "p", "q"}
     several = dataclasses.replace(recipe, swapped=True, reconstructed=True, real_fakes=False)
     names = {name[0] for name in material.to_learn_from(several, material.groups_held_out).video_ids}
     assert names == {"c", "d", "p", "q"}
