@@ -134,11 +134,17 @@ def test_it_is_whole_or_not_there(source, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_photographs_are_split_by_person(tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder for photographs, in each of which a face is found in the middle."""
     monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+    found = tmp_path / "photographs"
+    found.mkdir()
+    return found
+
+
+def test_photographs_are_split_by_person(folder, tmp_path):
     random = np.random.default_rng(0)
-    folder = tmp_path / "photographs"
-    folder.mkdir()
     for number in range(24):
         picture = cv2.GaussianBlur(random.integers(0, 256, (80, 80, 3), dtype=np.uint8), (0, 0), 3)
         cv2.imwrite(str(folder / f"p{number % 12}_{number // 12}.png"), picture)
@@ -157,11 +163,8 @@ def test_photographs_are_split_by_person(tmp_path, monkeypatch):
     assert list_clips(tmp_path / "out", ["train"]).read(0)[1].all()
 
 
-def test_a_photograph_that_is_there_twice_is_in_one_split(tmp_path, monkeypatch):
-    monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+def test_a_photograph_that_is_there_twice_is_in_one_split(folder, tmp_path):
     random = np.random.default_rng(1)
-    folder = tmp_path / "photographs"
-    folder.mkdir()
     for number in range(12):
         cv2.imwrite(str(folder / f"p{number}_0.png"), random.integers(0, 256, (80, 80, 3), dtype=np.uint8))
     for number in range(0, 12, 2):
@@ -173,11 +176,9 @@ def test_a_photograph_that_is_there_twice_is_in_one_split(tmp_path, monkeypatch)
     assert len({group for group, _ in found.values()}) == 6
 
 
-def test_photographs_are_the_same_wherever_they_lie(tmp_path, monkeypatch):
-    monkeypatch.setattr(blended_data.faces, "open_detector", lambda spec: FaceInTheMiddle())
+def test_photographs_are_the_same_wherever_they_lie(folder, tmp_path):
     random = np.random.default_rng(1)
-    folder, settings = tmp_path / "here", BlendSettings(spec=ClipSpec(num_frames=1, crop_size_px=32))
-    folder.mkdir()
+    settings = BlendSettings(spec=ClipSpec(num_frames=1, crop_size_px=32))
     for number in range(4):
         cv2.imwrite(str(folder / f"{number}.png"), random.integers(0, 256, (80, 80, 3), dtype=np.uint8))
     made = blend_data(folder, tmp_path / "out", settings)
