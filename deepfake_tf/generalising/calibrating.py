@@ -56,6 +56,14 @@ class Fitted:
             found[folds == number] = measures.scores_of(videos.logits[folds == number], own)
         return found
 
+    def answers(self, videos: VideoScores) -> list[Answer]:
+        """Returns what each of N videos is called by the decision of its fold, without silencing."""
+        chosen = [self.by_fold[self.fold_of[name]] for name in videos.groups]
+        return [
+            verdict.answer(score, threshold=own.threshold, band=own.band)
+            for score, own in zip(self.scores(videos).tolist(), chosen, strict=True)
+        ]
+
 
 def fit(videos: VideoScores, fold_of: Mapping[str, int]) -> Fitted:
     """Returns what videos that were judged out of fold are calibrated by.
@@ -124,15 +132,7 @@ def verdicts(said: Said, fitted: Fitted) -> dict[str, dict[str, int]]:
     found = {}
     for name in ["real", *sorted(set(said.clips.methods) - {""})]:
         rows = np.flatnonzero(names == name)
-        videos = Said(said.clips.select(rows), said.logits[rows]).videos()
-        answers = [
-            verdict.answer(score, threshold=own.threshold, band=own.band)
-            for score, own in zip(
-                fitted.scores(videos).tolist(),
-                (fitted.by_fold[fitted.fold_of[group]] for group in videos.groups),
-                strict=True,
-            )
-        ]
+        answers = fitted.answers(Said(said.clips.select(rows), said.logits[rows]).videos())
         found[name] = {str(one): answers.count(one) for one in (Answer.REAL, Answer.INCONCLUSIVE, Answer.FAKE)}
     return found
 

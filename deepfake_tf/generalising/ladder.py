@@ -34,14 +34,13 @@ class Rung:
 
 def choose(rungs: Mapping[str, Rung]) -> str:
     """Returns the name of the best of the rungs that are decidedly better than the recipe as it stands, or of that."""
-    gains = _gains(rungs)
-    better = [name for name in gains if name not in (BACKGROUND, OTHER_SEED) and gains[name]["words"] == "better"]
-    return max(better, key=lambda name: gains[name]["difference"], default=BASE)
+    return _best(_gains(rungs))
 
 
 def describe(rungs: Mapping[str, Rung]) -> dict[str, Any]:
     """Returns how right each rung is, how far it lies above the recipe as it stands, and the chosen one once more."""
-    rows, chosen, gains = {}, choose(rungs), _gains(rungs)
+    rows, gains = {}, _gains(rungs)
+    chosen = _best(gains)
     for name, rung in rungs.items():
         matched = scores.of_matched(rung.matched.videos())
         held_out = scores.of_held_out(rung.held_out[CHOSEN_BY])
@@ -53,6 +52,11 @@ def describe(rungs: Mapping[str, Rung]) -> dict[str, Any]:
     if chosen != BASE:
         tested["against_base"] = _gain(rungs, chosen, TESTED_BY)
     return {"rungs": rows, "tested": tested}
+
+
+def _best(gains: Mapping[str, Mapping[str, Any]]) -> str:
+    better = [name for name in gains if name not in (BACKGROUND, OTHER_SEED) and gains[name]["words"] == "better"]
+    return max(better, key=lambda name: gains[name]["difference"], default=BASE)
 
 
 def _gains(rungs: Mapping[str, Rung]) -> dict[str, dict[str, Any]]:
